@@ -1,0 +1,1 @@
+"""Values and rules without I/O: every other room may import this one, and it imports none."""

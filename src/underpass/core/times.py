@@ -1,0 +1,28 @@
+"""Times as the API writes them and as a person says them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso(time_s: float | None) -> str | None:
+    """Unix seconds as ISO 8601 in UTC with milliseconds (`2026-11-23T22:43:42.000Z`)."""
+    if time_s is None:
+        return None
+    text = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def in_words(seconds: float) -> str:
+    """A span as a person says it: `9 s`, `4 min`, `3 h 12 min`, `2 d 5 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
