@@ -11,7 +11,7 @@ server=$home/llama-server
 build() {
   local work=$1
   say "building llama-server $version once, about five minutes; log: $home/build.log"
-  "$BIN/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+  "$BIN/python" -m pip download -qq --disable-pip-version-check --no-deps --no-binary :all: \
     --no-build-isolation --require-hashes -r "$lock" -d "$work"
   tar -xf "$work"/llama_cpp_python-*.tar.gz -C "$work" --strip-components 1
   cd "$work/vendor/llama.cpp"

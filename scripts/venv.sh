@@ -17,7 +17,7 @@ if [ ! -x "$BIN/python" ] || ! "$BIN/python" -c '' 2>/dev/null; then
 fi
 
 # pip's own output is quiet; on failure everything it said is shown.
-pip_install() { "$BIN/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
+pip_install() { "$BIN/python" -m pip install -qq --disable-pip-version-check --no-input "$@"; }
 
 install_lock() {
   local lock=requirements/$1.lock

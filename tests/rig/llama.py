@@ -1,0 +1,64 @@
+"""A real llama-server on an ephemeral loopback port, with the tiny model."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.rig.needs import find_llama_server
+from tests.rig.processes import Process, free_port
+from tests.rig.waiting import eventually
+
+SLOTS = 4
+CONTEXT_PER_SLOT = 32768
+
+
+class LlamaServer:
+    """The server's process and what a test wants to know of it: its address and its busy slots."""
+
+    def __init__(self, model: Path, log: Path, extra: list[str] | None = None) -> None:
+        self.model = model
+        self.port = free_port()
+        self.log = log
+        self._extra = extra or []
+        self._start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _start(self) -> None:
+        arguments = ["-m", str(self.model), "--alias", "tiny", "--host", "127.0.0.1"]
+        arguments += ["--port", str(self.port), "-c", str(SLOTS * CONTEXT_PER_SLOT)]
+        arguments += ["-np", str(SLOTS), "-t", "1", "--metrics", "--slots", "--jinja", "--no-ui"]
+        # Without this, what an earlier request left in the cache changes usage and timings.
+        arguments += ["--cache-ram", "0", "--embeddings", "--pooling", "mean", *self._extra]
+        self.process = Process([find_llama_server(), *arguments], self.log)
+        self.process.wait_until_listening(self.port)
+        eventually(self.is_ready, 30, "llama-server's /health")
+
+    def restart(self) -> None:
+        """The same server on the same port again, as after a crash."""
+        self.process.stop()
+        self._start()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            return json.load(answer)
+
+    def is_ready(self) -> bool:
+        return bool(self.get("/health")["status"] == "ok")
+
+    def active_slots(self) -> int:
+        """How many slots generate right now."""
+        return sum(1 for slot in self.get("/slots") if slot["is_processing"])
+
+    def wait_for_slot_release(self, within_s: float = 0.25) -> None:
+        """Until no slot is busy: the machine is free for the next request."""
+        eventually(lambda: self.active_slots() == 0, within_s, "all slots of llama-server free")
+
+    def wait_for_busy_slot(self, within_s: float = 10.0) -> None:
+        eventually(lambda: self.active_slots() > 0, within_s, "a busy slot of llama-server")
