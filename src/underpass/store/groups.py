@@ -1,0 +1,78 @@
+"""Groups: names for several users at once, for permissions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from underpass.core.errors import NotFound
+from underpass.store.repository import PAGE_ITEMS, Page, Repository
+from underpass.store.tables import METADATA, Seconds, Text, id_column, reference
+
+GROUPS = sa.Table(
+    "groups",
+    METADATA,
+    id_column(),
+    sa.Column("name", Text, nullable=False, unique=True),
+    sa.Column("created_at", Seconds, nullable=False),
+)
+
+GROUP_MEMBERS = sa.Table(
+    "group_members",
+    METADATA,
+    reference("group_id", "groups.id", primary_key=True),
+    reference("user_id", "users.id", primary_key=True),
+    sa.Index("ix_group_members_user_id", "user_id"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """One group. `name` is unique."""
+
+    id: str
+    name: str
+    created_at: float
+
+
+class Groups(Repository[GroupRecord]):
+    """The groups, and who is in them."""
+
+    table = GROUPS
+    record = GroupRecord
+    noun = "group"
+
+    async def by_name(self, name: str) -> GroupRecord:
+        """The group of that name. Raises NotFound."""
+        found = await self._one(GROUPS.c.name == name)
+        if found is None:
+            raise NotFound("There is no group of that name.")
+        return found
+
+    async def list(self, *, after: str | None = None, limit: int = PAGE_ITEMS) -> Page[GroupRecord]:
+        """All groups, newest first."""
+        return await self._page(after=after, limit=limit)
+
+    async def members(self, group_id: str) -> tuple[str, ...]:
+        """Ids of the users in a group, sorted."""
+        statement = sa.select(GROUP_MEMBERS.c.user_id).where(GROUP_MEMBERS.c.group_id == group_id)
+        return await self._ids(statement)
+
+    async def of_user(self, user_id: str) -> tuple[str, ...]:
+        """Ids of the groups that a user is in, sorted."""
+        statement = sa.select(GROUP_MEMBERS.c.group_id).where(GROUP_MEMBERS.c.user_id == user_id)
+        return await self._ids(statement)
+
+    async def set_members(self, group_id: str, user_ids: tuple[str, ...]) -> None:
+        """Replace who is in a group. Raises Conflict where a user does not exist."""
+        rows = [{"group_id": group_id, "user_id": user_id} for user_id in sorted(set(user_ids))]
+        async with self._database.write() as connection:
+            await connection.execute(
+                GROUP_MEMBERS.delete().where(GROUP_MEMBERS.c.group_id == group_id)
+            )
+            if rows:
+                await connection.execute(GROUP_MEMBERS.insert(), rows)
+
+    async def _ids(self, statement: sa.Select[Any]) -> tuple[str, ...]:
+        async with self._database.read() as connection:
+            return tuple(sorted((await connection.execute(statement)).scalars()))

@@ -1,0 +1,87 @@
+"""Messages: what was said in chats, each under the one it answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from underpass.core.states import MessageStatus
+from underpass.store.repository import Repository, to_rows
+from underpass.store.tables import (
+    METADATA,
+    EnumText,
+    Id,
+    JsonValue,
+    Seconds,
+    Text,
+    id_column,
+    reference,
+)
+
+MESSAGES = sa.Table(
+    "messages",
+    METADATA,
+    id_column(),
+    reference("chat_id", "chats.id"),
+    sa.Column("parent_id", Id, sa.ForeignKey("messages.id", ondelete="CASCADE")),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("content", Text, nullable=False),
+    sa.Column("reasoning", Text, nullable=False),
+    sa.Column("status", EnumText(MessageStatus), nullable=False),
+    sa.Column("run_id", Id),
+    sa.Column("model", Text),
+    # No foreign keys: a message outlives the run and the provider that it came from.
+    sa.Column("provider_id", Id),
+    sa.Column("tool_calls", JsonValue),
+    sa.Column("error", JsonValue),
+    sa.Column("usage", JsonValue),
+    sa.Column("timings", JsonValue),
+    sa.Column("finish_reason", sa.String(64)),
+    sa.Column("created_at", Seconds, nullable=False),
+    sa.Index("ix_messages_chat_id", "chat_id"),
+    sa.Index("ix_messages_parent_id", "parent_id"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRecord:
+    """One message. `role` is system, user, assistant or tool; without `parent_id` it is a first one."""
+
+    id: str
+    chat_id: str
+    role: str
+    created_at: float
+    parent_id: str | None = None
+    content: str = ""
+    reasoning: str = ""
+    status: MessageStatus = MessageStatus.COMPLETE
+    run_id: str | None = None
+    model: str | None = None
+    provider_id: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    error: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+    timings: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
+class Messages(Repository[MessageRecord]):
+    """The messages of all chats."""
+
+    table = MESSAGES
+    record = MessageRecord
+    noun = "message"
+
+    async def of_chat(self, chat_id: str) -> tuple[MessageRecord, ...]:
+        """A chat's messages, all branches, oldest first."""
+        return await self._all(MESSAGES.c.chat_id == chat_id)
+
+    async def add_all(self, records: tuple[MessageRecord, ...]) -> None:
+        """Store several new messages in one transaction, parents first. Raises Conflict."""
+        async with self._database.write() as connection:
+            await connection.execute(MESSAGES.insert(), to_rows(records))
+
+    async def unfinished(self) -> tuple[MessageRecord, ...]:
+        """Messages whose answer is still to come: what a restarted hub takes up again."""
+        open_states = [MessageStatus.WAITING, MessageStatus.STREAMING]
+        return await self._all(MESSAGES.c.status.in_(open_states))
