@@ -1,0 +1,99 @@
+"""Which providers there are, who may see them, and which link carries which tunnel."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from underpass.core.errors import NotFound
+from underpass.core.principal import Principal
+from underpass.registry.views import ModelView, ProviderType, ProviderView
+
+__all__ = ["LinkLike", "ModelView", "ProviderType", "ProviderView", "Registry"]
+
+
+class LinkLike(Protocol):
+    """What the registry's readers need of a `tunnel.link.Link`."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a carrier is connected; a link that is down may come back within its grace."""
+        ...
+
+    def open(self, head: Any) -> Any:
+        """Opens a stream; see `tunnel.link`."""
+        ...
+
+
+class Registry:
+    """The live picture of this hub process. All methods are immediate: no I/O, no waiting.
+
+    State: the providers by id, the ids by owner, the ids of custom providers (those that can be
+    shared), and the link of each tunnel.
+    """
+
+    def __init__(self) -> None:
+        self._providers: dict[str, ProviderView] = {}
+        self._ids_by_owner: dict[str, set[str]] = {}
+        self._custom_ids: set[str] = set()
+        self._links: dict[str, LinkLike] = {}
+
+    def __repr__(self) -> str:
+        return f"Registry(providers={len(self._providers)}, tunnels={len(self._links)})"
+
+    # --- providers ---------------------------------------------------------------------------
+
+    def put_provider(self, view: ProviderView) -> None:
+        """Adds a provider, or puts the new picture in the place of the one with its id."""
+        old = self._providers.get(view.id)
+        if old is not None and (old.owner_id != view.owner_id or old.type is not view.type):
+            self.drop_provider(view.id)
+        self._providers[view.id] = view
+        self._ids_by_owner.setdefault(view.owner_id, set()).add(view.id)
+        if view.is_shareable:
+            self._custom_ids.add(view.id)
+
+    def drop_provider(self, provider_id: str) -> None:
+        """Forgets a provider; one that is not there is no error."""
+        view = self._providers.pop(provider_id, None)
+        if view is None:
+            return
+        self._custom_ids.discard(provider_id)
+        owned = self._ids_by_owner[view.owner_id]
+        owned.discard(provider_id)
+        if not owned:
+            del self._ids_by_owner[view.owner_id]
+
+    def providers_visible_to(self, principal: Principal) -> list[ProviderView]:
+        """All that `principal` may use: their own first, each part by name."""
+        ids = self._ids_by_owner.get(principal.user_id, set()) | self._custom_ids
+        views = (self._providers[provider_id] for provider_id in ids)
+        return sorted(
+            (view for view in views if view.is_visible_to(principal)),
+            key=lambda view: (view.owner_id != principal.user_id, view.name, view.owner_name),
+        )
+
+    def provider(self, provider_id: str, principal: Principal) -> ProviderView:
+        """The provider of that id; NotFound, in the same words, for a stranger's and for none."""
+        view = self._providers.get(provider_id)
+        if view is None or not view.is_visible_to(principal):
+            raise NotFound(f"There is no provider '{provider_id[:80]}'.")
+        return view
+
+    def all_providers(self) -> list[ProviderView]:
+        """Every provider, for the hub's own counts; never to be shown to a user as it is."""
+        return list(self._providers.values())
+
+    # --- tunnels -----------------------------------------------------------------------------
+
+    def bind_tunnel(self, tunnel_id: str, link: LinkLike) -> None:
+        """From now on streams for the tunnel go through `link`; a newer link displaces an older."""
+        self._links[tunnel_id] = link
+
+    def unbind_tunnel(self, tunnel_id: str, link: LinkLike) -> None:
+        """Ends that, unless another link has taken the tunnel over in the meantime."""
+        if self._links.get(tunnel_id) is link:
+            del self._links[tunnel_id]
+
+    def link_of(self, tunnel_id: str) -> LinkLike | None:
+        """The link that carries the tunnel, which may be in its grace; None if there is none."""
+        return self._links.get(tunnel_id)

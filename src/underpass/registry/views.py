@@ -1,0 +1,83 @@
+"""Frozen pictures of providers and models: a change is a new picture in the old one's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from underpass.core.principal import Principal
+from underpass.core.states import ProviderStatus
+
+
+class ProviderType(StrEnum):
+    """How a provider came to be."""
+
+    TUNNEL = "openai-tunnel"
+    """A tunnel with the flag: discovered, private to the tunnel's owner for good."""
+    CUSTOM = "openai"
+    """An endpoint that somebody added; it can be shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One language model that a provider lists; `id` is the server's own name for it."""
+
+    id: str
+    max_model_len: int | None = None
+    """The context window in tokens, where the server says it."""
+    owned_by: str | None = None
+    modalities: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """One provider with its models, as everybody who may see it sees it."""
+
+    id: str
+    name: str
+    type: ProviderType
+    owner_id: str
+    owner_name: str
+    status: ProviderStatus
+    status_reason: str = ""
+    """One sentence; empty while there is nothing to say."""
+    models: tuple[ModelView, ...] = ()
+    """The last list the server gave; kept while the provider is stopped."""
+    server_kind: str | None = None
+    server_version: str | None = None
+    tunnel_id: str | None = None
+    session_id: str | None = None
+    session_name: str | None = None
+    host: str | None = None
+    """The machine that the session runs on."""
+    target: str | None = None
+    """What the tunnel serves, such as `127.0.0.1:8000`."""
+    cluster: str | None = None
+    wall_time_ends_at: float | None = None
+    """Unix seconds."""
+    updated_at: float = 0.0
+    """Unix seconds."""
+    shared_with_everyone: bool = False
+    shared_with_users: frozenset[str] = frozenset()
+    shared_with_groups: frozenset[str] = frozenset()
+
+    @property
+    def is_shareable(self) -> bool:
+        """Only what somebody added by hand can be shared; a tunnel never (SPEC §3)."""
+        return self.type is ProviderType.CUSTOM
+
+    def is_visible_to(self, principal: Principal) -> bool:
+        """The privacy rule in one place.
+
+        The sharing fields of a tunnel's provider are not even looked at, and being an admin is
+        no reason: a slip elsewhere must not open somebody's tunnel.
+        """
+        if self.owner_id == principal.user_id:
+            return True
+        if not self.is_shareable:
+            return False
+        return (
+            self.shared_with_everyone
+            or principal.user_id in self.shared_with_users
+            or not self.shared_with_groups.isdisjoint(principal.group_ids)
+        )
