@@ -13,6 +13,7 @@ caller, sort by time, and are the cursors of lists.
 """
 
 from underpass.store.answers import RunBatch
+from underpass.store.answers import RunBatch
 from underpass.store.audit import AuditRecord
 from underpass.store.browser_sessions import BrowserSessionRecord
 from underpass.store.chats import ChatRecord
@@ -50,6 +51,7 @@ __all__ = [
     "Permission",
     "ProviderRecord",
     "ProviderType",
+    "RunBatch",
     "RunBatch",
     "RunEventRecord",
     "RunRecord",

@@ -32,6 +32,7 @@ MESSAGES = sa.Table(
     sa.Column("model", Text),
     # No foreign keys: a message outlives the run and the provider that it came from.
     sa.Column("provider_id", Id),
+    sa.Column("provider", JsonValue),
     sa.Column("tool_calls", JsonValue),
     sa.Column("error", JsonValue),
     sa.Column("usage", JsonValue),
@@ -45,7 +46,11 @@ MESSAGES = sa.Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecord:
-    """One message. `role` is system, user, assistant or tool; without `parent_id` it is a first one."""
+    """One message. `role` is system, user, assistant or tool; without `parent_id` it is a first one.
+
+    `provider` is how the provider looked when it answered (id, name, session_name, host): the
+    session may be gone, or run elsewhere, when somebody reads it.
+    """
 
     id: str
     chat_id: str
@@ -58,6 +63,7 @@ class MessageRecord:
     run_id: str | None = None
     model: str | None = None
     provider_id: str | None = None
+    provider: dict[str, Any] | None = None
     tool_calls: list[dict[str, Any]] | None = None
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from underpass.core.errors import ConfigError, StorageError
 from underpass.store import database as db
 from underpass.store.answers import Answers
+from underpass.store.answers import Answers
 from underpass.store.audit import Audit
 from underpass.store.browser_sessions import BrowserSessions
 from underpass.store.chats import Chats
@@ -36,6 +37,7 @@ class Store:
 
     def __init__(self, database: db.Database) -> None:
         self.database = database
+        self.answers = Answers(database)
         self.answers = Answers(database)
         self.audit = Audit(database)
         self.browser_sessions = BrowserSessions(database)

@@ -361,6 +361,8 @@ def _messages() -> None:
         sa.Column("run_id", sa.String(64), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("provider_id", sa.String(64), nullable=True),
+        sa.Column("provider", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("tool_calls", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("error", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("usage", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("timings", sa.JSON(none_as_null=True), nullable=True),
