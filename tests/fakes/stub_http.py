@@ -38,6 +38,7 @@ class Request:
     bytes_sent: int = 0
     ended_at: float | None = None
     outcome: str = "open"  # open, complete, disconnected, cut
+    tag: str = ""  # what the test calls this request
 
 
 class HttpConnection(asyncio.Protocol):

@@ -5,12 +5,15 @@ A request says in its own body how it wants to be answered: `{"model": "stub", "
 how the whole server behaves while it is not ready. Every request is kept in `seen`, with the moment
 and the manner of its end: what "the client went away" is measured with.
 
-    python -m tests.fakes.stub_server --port 9000       # GET /stub/seen shows the requests as JSON
+    python -m tests.fakes.stub_server --port 9000
+
+GET /stub/seen?tag=T shows its requests as JSON, GET /stub/mode?loading sets its mode.
 """
 
 import argparse
 import asyncio
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, fields
 from types import TracebackType
@@ -22,6 +25,7 @@ from tests.fakes.stub_http import HttpConnection, Request, numbered_bytes
 
 Mode = Literal["ok", "loading", "silent", "failing"]
 BULK_PIECE_BYTES = 64 * 1024
+FORM_FIELD = re.compile(rb'name="stub"\r\n\r\n(\{.*?\})\r\n', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,15 @@ class Behaviour:
     cut_after: int = -1  # reset the connection after so many events
     status: int = 200  # another one is answered with an error body
     body_bytes: int = -1  # no events: so many numbered bytes
+    tag: str = ""  # shown in `seen`, so that a test finds its own request
     stamp: bool = False  # each event carries the monotonic nanosecond at which it was written
 
 
 def behaviour_of(request: Request) -> tuple[Behaviour, dict[str, Any]]:
-    """What the request asks for; a body that is no JSON asks for nothing special."""
+    """What the request asks for, in its JSON or in a `stub` field of a form; by default nothing."""
     try:
-        body = json.loads(request.body)
+        in_form = FORM_FIELD.search(request.body)
+        body = {"stub": json.loads(in_form[1])} if in_form else json.loads(request.body)
     except ValueError:
         return Behaviour(), {}
     if not isinstance(body, dict):
@@ -124,9 +130,15 @@ class StubServer:
         return connection
 
     def _take(self, connection: HttpConnection, request: Request) -> None:
-        path = request.path.partition("?")[0]
+        path, _, query = request.path.partition("?")
         if path == "/stub/seen":
-            connection.answer(200, json.dumps([_plain(r) for r in self.seen]).encode())
+            tag = query.removeprefix("tag=")
+            shown = [_plain(r) for r in self.seen if not tag or r.tag == tag]
+            connection.answer(200, json.dumps(shown).encode())
+            return
+        if path == "/stub/mode":
+            self.mode = query  # type: ignore[assignment]  # a test's own word
+            connection.answer(200, b"{}")
             return
         self.seen.append(request)
         if self.mode == "silent":
@@ -163,6 +175,7 @@ class StubServer:
 
     async def _generate(self, connection: HttpConnection, request: Request) -> None:
         wish, body = behaviour_of(request)
+        request.tag = wish.tag
         if wish.first_byte_s:
             await asyncio.sleep(wish.first_byte_s)
         if wish.hang == "before_head" or request.ended_at is not None:
