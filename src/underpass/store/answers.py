@@ -26,6 +26,7 @@ class RunBatch:
 
     run_id: str
     events: tuple[RunEventRecord, ...]
+    after_seq: int
     stored_seq: int
     upstream_offset: int
 
@@ -49,13 +50,16 @@ class Answers:
                 )
 
     async def append(self, batches: Sequence[RunBatch], *, at: float) -> set[str]:
-        """Stores the batches of many runs; the ids of the runs that still exist.
+        """Stores the batches of many runs; the ids of the runs that have not ended.
 
-        A run whose chat was removed meanwhile must not spoil the batch of the others.
+        A run whose chat was removed meanwhile must not spoil the batch of the others. A batch may
+        come again, when nobody knows whether its commit went through.
         """
         ids = [batch.run_id for batch in batches]
         async with self._database.write() as connection:
-            found = await connection.execute(sa.select(RUNS.c.id).where(RUNS.c.id.in_(ids)))
+            found = await connection.execute(
+                sa.select(RUNS.c.id).where(RUNS.c.id.in_(ids), RUNS.c.ended_at.is_(None))
+            )
             known = {str(row.id) for row in found}
             alive = [batch for batch in batches if batch.run_id in known]
             if alive:
@@ -71,6 +75,13 @@ class Answers:
                         {"run": one.run_id, "seq": one.stored_seq, "offset": one.upstream_offset}
                         for one in alive
                     ],
+                )
+                await connection.execute(
+                    RUN_EVENTS.delete().where(
+                        RUN_EVENTS.c.run_id == sa.bindparam("run"),
+                        RUN_EVENTS.c.seq > sa.bindparam("after"),
+                    ),
+                    [{"run": one.run_id, "after": one.after_seq} for one in alive],
                 )
             events = [event for batch in alive for event in batch.events]
             if events:

@@ -46,6 +46,19 @@ class BrowserSessions(Repository[BrowserSessionRecord]):
         table = BROWSER_SESSIONS
         return await self._all(table.c.user_id == user_id, order_by=(table.c.created_at,))
 
+    async def note_seen(self, seen_at: dict[str, float]) -> None:
+        """Write down when sign-ins (by id) were last seen, all in one transaction."""
+        if not seen_at:
+            return
+        statement = (
+            BROWSER_SESSIONS.update()
+            .where(BROWSER_SESSIONS.c.id == sa.bindparam("session_id"))
+            .values(last_seen_at=sa.bindparam("at"))
+        )
+        rows = [{"session_id": key, "at": at} for key, at in seen_at.items()]
+        async with self._database.write() as connection:
+            await connection.execute(statement, rows)
+
     async def remove_of_user(self, user_id: str, *, but: str | None = None) -> int:
         """Sign a user out everywhere (except in the session `but`); how many there were."""
         conditions = [BROWSER_SESSIONS.c.user_id == user_id]

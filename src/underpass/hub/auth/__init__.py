@@ -1,0 +1,68 @@
+"""Who is calling: passwords, browser sessions, keys, device codes, one-time links.
+
+    request ──> Authenticator ──> Principal         every request, from a cache
+    SignIns   begins and ends browser sessions       Accounts  users and their passwords
+    KeyRing   makes and revokes keys                 DeviceFlow  machines without a browser
+
+`Auth` holds one of each. Secrets are returned once and stored as hashes; whatever ends one empties
+the Authenticator's cache in the same breath.
+"""
+
+from __future__ import annotations
+
+from underpass.core.clock import Clock
+from underpass.core.principal import Principal
+from underpass.hub.auth.accounts import Accounts
+from underpass.hub.auth.authenticator import Authenticator, Credential
+from underpass.hub.auth.device import Attach, DeviceFlow
+from underpass.hub.auth.key_ring import KeyRing
+from underpass.hub.auth.requests import Scope
+from underpass.hub.auth.sign_ins import Browser, SignIns
+from underpass.hub.auth.throttle import SignInThrottle
+from underpass.store import Store
+
+__all__ = ["Accounts", "Auth", "Authenticator", "Browser", "Credential", "KeyRing", "SignIns"]
+
+
+class Auth:
+    """One of each, for one hub process."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        attach: Attach,
+        sign_in_s: float = 30 * 86_400.0,
+        sign_in_attempts: int = 10,
+        public_url: str | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.authenticator = Authenticator(store, clock, public_url=public_url)
+        self.accounts = Accounts(
+            store,
+            clock,
+            SignInThrottle(clock, sign_in_attempts),
+            on_change=lambda user_id: self.authenticator.forget(user_id=user_id),
+        )
+        self.sign_ins = SignIns(
+            store, clock, self.accounts, lifetime_s=sign_in_s, on_end=self._ended
+        )
+        self.keys = KeyRing(store, clock, on_end=self._ended)
+        self.device = DeviceFlow(store, clock, self.keys, attach)
+
+    async def authenticate(self, scope: Scope) -> Principal:
+        """The caller of an ASGI request. Raises NotAuthenticated, NotAllowed (`csrf`)."""
+        return await self.authenticator.authenticate(scope)
+
+    async def tidy(self) -> None:
+        """Forget what has expired and store what was noted; called now and then."""
+        now = self._clock.now()
+        await self.authenticator.note_uses()
+        await self._store.browser_sessions.remove_expired(now)
+        await self._store.device_codes.remove_expired(now)
+        await self._store.one_time_links.remove_expired(now)
+
+    def _ended(self, credential_id: str) -> None:
+        self.authenticator.forget(credential_id=credential_id)
