@@ -13,7 +13,6 @@ caller, sort by time, and are the cursors of lists.
 """
 
 from underpass.store.answers import RunBatch
-from underpass.store.answers import RunBatch
 from underpass.store.audit import AuditRecord
 from underpass.store.browser_sessions import BrowserSessionRecord
 from underpass.store.chats import ChatRecord
@@ -51,7 +50,6 @@ __all__ = [
     "Permission",
     "ProviderRecord",
     "ProviderType",
-    "RunBatch",
     "RunBatch",
     "RunEventRecord",
     "RunRecord",

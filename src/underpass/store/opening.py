@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from underpass.core.errors import ConfigError, StorageError
 from underpass.store import database as db
 from underpass.store.answers import Answers
-from underpass.store.answers import Answers
 from underpass.store.audit import Audit
 from underpass.store.browser_sessions import BrowserSessions
 from underpass.store.chats import Chats

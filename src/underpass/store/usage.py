@@ -1,4 +1,4 @@
-"""Usage: how much passed through the gateway, summed per day, user, provider and model."""
+"""Usage: how much passed through the gateway, summed per day, user and provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from underpass.store.database import Database
 from underpass.store.repository import to_row
-from underpass.store.tables import METADATA, Id, Text, reference
+from underpass.store.tables import METADATA, Id, reference
 
 USAGE = sa.Table(
     "usage",
@@ -17,14 +17,13 @@ USAGE = sa.Table(
     reference("user_id", "users.id", primary_key=True),
     # No foreign key: the sums outlive the provider.
     sa.Column("provider_id", Id, primary_key=True),
-    sa.Column("model", Text, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("cancelled", sa.BigInteger, nullable=False),
     sa.Column("bytes_in", sa.BigInteger, nullable=False),
     sa.Column("bytes_out", sa.BigInteger, nullable=False),
-    sa.Column("duration_s", sa.Double, nullable=False),
 )
-_KEY = ("day", "user_id", "provider_id", "model")
+_KEY = ("day", "user_id", "provider_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +33,11 @@ class UsageRecord:
     day: str
     user_id: str
     provider_id: str
-    model: str
     requests: int = 0
     failures: int = 0
+    cancelled: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    duration_s: float = 0.0
 
 
 class Usage:

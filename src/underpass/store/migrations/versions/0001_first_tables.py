@@ -446,14 +446,13 @@ def _usage() -> None:
         sa.Column("day", sa.String(10), nullable=False),
         sa.Column("user_id", sa.String(64), nullable=False),
         sa.Column("provider_id", sa.String(64), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("cancelled", sa.BigInteger(), nullable=False),
         sa.Column("bytes_in", sa.BigInteger(), nullable=False),
         sa.Column("bytes_out", sa.BigInteger(), nullable=False),
-        sa.Column("duration_s", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_usage_user_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("day", "user_id", "provider_id", "model", name=op.f("pk_usage")),
+        sa.PrimaryKeyConstraint("day", "user_id", "provider_id", name=op.f("pk_usage")),
     )
