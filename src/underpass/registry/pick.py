@@ -65,11 +65,17 @@ def pick(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> 
         raise _not_found(model, providers, caller_name)
     best_rank = min(_RANK[one.provider.status] for one in found)
     best = [one for one in found if _RANK[one.provider.status] == best_rank]
-    if best_rank >= _RANK[ProviderStatus.LOADING]:
+    if not _is_ready(best[0].provider):
         raise _not_ready(model, [one.provider for one in best])
     if len(best) > 1:
         raise _ambiguous(model, best, providers, caller_name)
     return best[0]
+
+
+def check_ready(one: Pick) -> None:
+    """Raises TunnelStopped or ModelLoading when the provider cannot take a request by now."""
+    if not _is_ready(one.provider):
+        raise _not_ready(one.upstream_model, [one.provider])
 
 
 def listed_ids(
@@ -106,14 +112,17 @@ def _own_first(found: list[Pick], model: str, caller_name: str) -> list[Pick]:
     return own or found
 
 
+def _is_ready(view: ProviderView) -> bool:
+    return view.status in (ProviderStatus.RUNNING, ProviderStatus.UNREACHABLE)
+
+
 def _lists(one: Pick) -> bool:
     return any(model.id == one.upstream_model for model in one.provider.models)
 
 
 def _may_have(one: Pick) -> bool:
     """Whether the model may be there without being listed: not up yet, or it lists none at all."""
-    is_up = one.provider.status in (ProviderStatus.RUNNING, ProviderStatus.UNREACHABLE)
-    return not (is_up and one.provider.models)
+    return not (_is_ready(one.provider) and one.provider.models)
 
 
 def _prefixes(
