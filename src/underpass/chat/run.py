@@ -1,0 +1,335 @@
+"""One generation at work: asks, feeds its log, and ends in exactly one way.
+
+Its task belongs to the hub. Watching or not watching it changes nothing; `stop` ends it within
+moments: the upstream connection is closed in the same turn of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from underpass.chat.asking import Answer, Ask
+from underpass.chat.assemble import Assembler
+from underpass.chat.log import RunLog
+from underpass.chat.outcome import (
+    Ending,
+    Stopwatch,
+    ending_of,
+    ending_of_error,
+    ending_of_refusal,
+    is_place_gone,
+    timings,
+)
+from underpass.chat.pieces import AnswerError, Piece, PieceKind, tool_calls_of
+from underpass.chat.shapes import message_out
+from underpass.chat.writer import RunWriter
+from underpass.core.clock import Clock
+from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError
+from underpass.core.principal import Principal
+from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
+from underpass.registry.pick import Pick
+from underpass.store import MessageRecord, RunRecord, Store
+
+MAX_ANSWER_CHARS = 8 * 1024 * 1024
+MAX_REFUSAL_BYTES = 64 * 1024
+WAIT_POLL_S = 0.25
+DRAIN_S = 2.0
+STORE_RETRY_S = 2.0
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every run works with; the engine makes one for all."""
+
+    store: Store
+    writer: RunWriter
+    ask: Ask
+    clock: Clock
+    pick: Callable[[Principal, str], Pick]
+    """Raises ModelNotFound, ModelAmbiguous, TunnelStopped, ModelLoading."""
+    why_gone: Callable[[Principal, str], Awaitable[str]]
+    """One sentence on why the provider of that id went away, or ""."""
+    changed: Callable[[Run], None]
+    """Called when a run's status changes."""
+
+
+class Run:
+    """One run that has not ended, or ended a moment ago."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        message: MessageRecord,
+        principal: Principal,
+        body: dict[str, Any],
+        tools: Tools,
+    ) -> None:
+        self.record = record
+        self.log = RunLog(record.status.value)
+        self.stored_position = 0
+        self.upstream_offset = 0
+        self.ended_at: float | None = None
+        """Monotonic; None while it goes on."""
+        self.ended = asyncio.Event()
+        self.is_stored = False
+        """Whether the whole answer is in its message."""
+        self._message = message
+        self._principal = principal
+        self._body = body
+        self._tools = tools
+        self._assembler = Assembler()
+        self._watch = Stopwatch(tools.clock.monotonic())
+        self._answer: Answer | None = None
+        self._is_stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.id} {self.record.status} position={self.log.position})"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.record.id
+
+    # --- from outside ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the task that does the work."""
+        self._tools.writer.add(self)
+        self._task = asyncio.create_task(self._work(), name=f"run-{self.id}")
+
+    def stop(self) -> None:
+        """Ends the run and keeps what it said; a run that has ended stays as it is."""
+        if self._is_stopping or self.ended_at is not None or self._task is None:
+            return
+        self._is_stopping = True
+        if self._answer is not None:
+            self._answer.cancel("stopped")
+        self._task.cancel()
+
+    async def wait(self) -> None:
+        """Returns when the run has ended and is stored, or its hub is closing."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def leave(self) -> None:
+        """The hub stops: ends the task without an end for the run, which is taken up later."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await self.wait()
+
+    def message(self) -> MessageRecord:
+        """The answer as it is now."""
+        if self.ended_at is not None:
+            return self._message
+        pieces = self.log.read()
+        return replace(
+            self._message,
+            status=self.record.status,
+            content=_text(pieces, PieceKind.TEXT),
+            reasoning=_text(pieces, PieceKind.REASONING),
+            tool_calls=tool_calls_of(pieces) or None,
+        )
+
+    # --- storage (called by the writer) ------------------------------------------------------
+
+    def storage_failed(self, error: AppError) -> None:
+        """What was said cannot be stored for now: the run goes on and says so."""
+        told = {"code": StorageError.code, "message": error.message, "hint": error.hint}
+        self.log.set_status(self.record.status.value, storage=told)
+
+    def storage_works(self) -> None:
+        """What was said is stored."""
+        if "storage" in self.log.status:
+            self.log.set_status(self.record.status.value)
+
+    # --- the work ----------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        try:
+            await self._work_to_the_end()
+        finally:
+            self.ended.set()
+
+    async def _work_to_the_end(self) -> None:
+        try:
+            ending = await self._outcome()
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+            ending = Ending(MessageStatus.STOPPED)
+        self._end(ending)
+        answer, self._answer = self._answer, None
+        if answer is not None and ending.status is not MessageStatus.COMPLETE:
+            answer.cancel(ending.status.value)
+        await self._store_end()
+        if answer is not None and ending.status is MessageStatus.COMPLETE:
+            await _drain(answer)
+
+    async def _outcome(self) -> Ending:
+        try:
+            return await self._generate()
+        except AppError as error:
+            ending = ending_of_error(error, has_content=self.log.position > 0)
+            return await self._with_reason(ending) if is_place_gone(ending) else ending
+        # Whatever it is, the answer must get its end.
+        except Exception as error:  # noqa: BLE001
+            # The type only: the text of an error could repeat what somebody wrote.
+            LOG.error("run %s failed: %s", self.id, type(error).__name__)
+            mistake = AnswerError("internal", "The hub made a mistake.", "Try again.")
+            return Ending(MessageStatus.FAILED, mistake)
+
+    async def _generate(self) -> Ending:
+        answer = self._answer = await self._ask_when_ready()
+        if answer.status >= 400:
+            return ending_of_refusal(answer.status, await _read_some(answer))
+        while chunk := await answer.read():
+            self._take(self._assembler.feed(chunk))
+            self.upstream_offset += len(chunk)
+            if self._assembler.is_done or self._assembler.error is not None:
+                break
+        self._take(self._assembler.finish())
+        return ending_of(self._assembler, has_content=self.log.position > 0)
+
+    async def _ask_when_ready(self) -> Answer:
+        """Asks, once the provider can answer; raises what makes waiting useless."""
+        body = json.dumps(self._body, ensure_ascii=False).encode("utf-8", "replace")
+        while True:
+            try:
+                picked = self._tools.pick(self._principal, self.record.model)
+            except ModelLoading as error:
+                self.log.set_status(self.record.status.value, reason=error.message)
+                await asyncio.sleep(WAIT_POLL_S)
+                continue
+            self._begin(picked)
+            self._watch = Stopwatch(self._tools.clock.monotonic())
+            try:
+                return await self._tools.ask(self._principal, body, self.record.request_id)
+            except ModelLoading as error:
+                # The registry has not heard of it yet: ask only as often as the server says.
+                self.log.set_status(self.record.status.value, reason=error.message)
+                await asyncio.sleep(error.retry_after_s or 1.0)
+
+    def _begin(self, picked: Pick) -> None:
+        provider = picked.provider
+        self._message = replace(
+            self._message,
+            provider_id=provider.id,
+            provider={
+                "id": provider.id,
+                "name": provider.name,
+                "session_name": provider.session_name,
+                "host": provider.host,
+            },
+        )
+        self._set_status(MessageStatus.STREAMING)
+
+    def _take(self, pieces: list[Piece]) -> None:
+        if not pieces:
+            return
+        self._watch.note(
+            self._tools.clock.monotonic(),
+            has_text=any(piece.kind is not PieceKind.REASONING for piece in pieces),
+        )
+        self.log.append(pieces)
+        self._tools.writer.note(self)
+        if self.log.position > MAX_ANSWER_CHARS:
+            raise ProviderError(
+                "The answer is longer than the hub keeps.",
+                code="answer_too_large",
+                hint="Set max_tokens in the chat's settings.",
+            )
+
+    async def _with_reason(self, ending: Ending) -> Ending:
+        """The ending with the reason that the session gave for its own end, where it gave one."""
+        if ending.error is None or self._message.provider_id is None:
+            return ending
+        why = await self._tools.why_gone(self._principal, self._message.provider_id)
+        if not why or why in ending.error.message:
+            return ending
+        error = replace(ending.error, message=f"{ending.error.message} {why}")
+        return Ending(ending.status, error)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _end(self, ending: Ending) -> None:
+        if not self._assembler.is_done:
+            self.log.append(self._assembler.finish())
+        pieces = self.log.read()
+        reasoning = _text(pieces, PieceKind.REASONING)
+        error = ending.error.as_json() if ending.error is not None else None
+        self._message = replace(
+            self._message,
+            status=move(MESSAGE_MOVES, self.record.status, ending.status),
+            content=_text(pieces, PieceKind.TEXT),
+            reasoning=reasoning,
+            tool_calls=tool_calls_of(pieces) or None,
+            error=error,
+            usage=self._assembler.usage,
+            timings=timings(self._watch, self._assembler, has_reasoning=bool(reasoning)),
+            finish_reason=self._assembler.finish_reason,
+        )
+        self.record = replace(
+            self.record, status=ending.status, error=error, ended_at=self._tools.clock.now()
+        )
+        self.ended_at = self._tools.clock.monotonic()
+        self.log.finish(message_out(self._message))
+        self.ended.set()
+        self._tools.changed(self)
+
+    async def _store_end(self) -> None:
+        """Stores the whole answer; tries for as long as the store cannot write."""
+        message, run = self._message, self.record
+        changes = {
+            name: getattr(message, name)
+            for name in (
+                *("status", "content", "reasoning", "tool_calls", "error", "usage", "timings"),
+                *("finish_reason", "provider_id", "provider"),
+            )
+        }
+        ended = {"status": run.status, "error": run.error, "ended_at": run.ended_at}
+        while True:
+            try:
+                await self._tools.store.answers.end(run.id, message.id, changes, ended)
+            except AppError as error:
+                LOG.warning("run %s is not stored yet: %s", self.id, error.code)
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                break
+        self.is_stored = True
+        self._tools.writer.remove(self)
+
+    def _set_status(self, status: MessageStatus) -> None:
+        is_new = status is not self.record.status
+        self.record = replace(self.record, status=move(MESSAGE_MOVES, self.record.status, status))
+        self.log.set_status(status.value)
+        if is_new:
+            self._tools.changed(self)
+
+
+def _text(pieces: list[Piece], kind: PieceKind) -> str:
+    return "".join(piece.text for piece in pieces if piece.kind is kind)
+
+
+async def _read_some(answer: Answer) -> bytes:
+    """The beginning of an error's body: enough to say what it is."""
+    body = bytearray()
+    while len(body) < MAX_REFUSAL_BYTES and (chunk := await answer.read()):
+        body += chunk
+    return bytes(body[:MAX_REFUSAL_BYTES])
+
+
+async def _drain(answer: Answer) -> None:
+    """Lets a server that said `[DONE]` close its answer by itself, and closes it otherwise."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while await answer.read():
+                pass
+    except (TimeoutError, AppError):
+        answer.cancel("done")

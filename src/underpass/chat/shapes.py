@@ -1,0 +1,58 @@
+"""Chats, messages and runs as the API and the pushed changes show them. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from underpass.core.times import iso
+from underpass.store import ChatRecord, MessageRecord, RunRecord
+
+Json = dict[str, Any]
+
+
+def chat_out(chat: ChatRecord) -> Json:
+    """A chat without its messages."""
+    return {
+        "id": chat.id,
+        "title": chat.title,
+        "model": chat.model,
+        "settings": chat.settings,
+        "created_at": iso(chat.created_at),
+        "updated_at": iso(chat.updated_at),
+    }
+
+
+def message_out(message: MessageRecord) -> Json:
+    """One message of a chat."""
+    return {
+        "id": message.id,
+        "chat_id": message.chat_id,
+        "parent_id": message.parent_id,
+        "role": message.role,
+        "content": message.content,
+        "reasoning": message.reasoning,
+        "tool_calls": message.tool_calls,
+        "status": message.status.value,
+        "run_id": message.run_id,
+        "model": message.model,
+        "provider": message.provider,
+        "error": message.error,
+        "usage": message.usage,
+        "timings": message.timings,
+        "finish_reason": message.finish_reason,
+        "created_at": iso(message.created_at),
+    }
+
+
+def run_out(run: RunRecord) -> Json:
+    """A run, without a word of what it says."""
+    return {
+        "id": run.id,
+        "chat_id": run.chat_id,
+        "message_id": run.message_id,
+        "model": run.model,
+        "status": run.status.value,
+        "error": run.error,
+        "started_at": iso(run.started_at),
+        "ended_at": iso(run.ended_at),
+    }
