@@ -15,7 +15,7 @@ class NoLink:
 
     is_up = True
 
-    def open(self, head: object) -> object:
+    async def open(self, head: object) -> object:
         """Never called here."""
         raise AssertionError
 

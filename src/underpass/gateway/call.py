@@ -24,7 +24,7 @@ from underpass.gateway.responses import Holder, IdSniffer, ResponseHolders
 from underpass.gateway.usage import Usage
 from underpass.registry.live import LinkLike, ProviderView
 from underpass.registry.pick import Pick
-from underpass.tunnel.protocol.heads import Head, OpenHead, StreamKind
+from underpass.tunnel.link import Head, OpenHead, Stream, StreamKind
 
 if TYPE_CHECKING:
     from underpass.gateway.door import DoorRequest
@@ -61,7 +61,7 @@ class Call:
         self._clock = clock
         self._leave_place = leave_place
         self._began_at = clock.monotonic()
-        self._stream: Any = None
+        self._stream: Stream | None = None
         self._uploading: asyncio.Task[None] | None = None
         self._fault: AppError | None = None
         self._is_over = False
@@ -99,10 +99,10 @@ class Call:
         being sent while the answer is read.
         """
         try:
-            self._stream = self._errand.link.open(self._open_head())
-            head: Head = await self._exchange()
+            stream = self._stream = await self._errand.link.open(self._open_head())
+            head = await self._exchange(stream)
             if code := headers.value_of(head.headers, AGENT_ERROR):
-                raise await self._agent_error(code, head)
+                raise await self._agent_error(code, head, stream)
         except TunnelError as error:
             raise self.failed(error, has_begun=False) from error
         except AppError:
@@ -111,7 +111,7 @@ class Call:
         except BaseException:
             self.close()
             raise
-        return DoorAnswer(self, head, self._stream, self._sniffer(head))
+        return DoorAnswer(self, head, stream, self._sniffer(head))
 
     def close(self, reason: str = "client_gone", *, is_error: bool = False) -> None:
         """Ends the call now, if it has not ended; may be called any number of times."""
@@ -185,26 +185,25 @@ class Call:
             return body.passed_bytes(self.upstream_model)
         return None if self._errand.request.method == "GET" else 0
 
-    async def _exchange(self) -> Head:
+    async def _exchange(self, stream: Stream) -> Head:
         size = self._body_bytes()
         if self._errand.body is None or (
             self._errand.body.is_whole and size is not None and size <= SMALL_UPLOAD_BYTES
         ):
-            await self._upload()
+            await self._upload(stream)
         else:
             # A server may answer before it has read everything (413, for instance).
-            self._uploading = asyncio.create_task(self._upload())
+            self._uploading = asyncio.create_task(self._upload(stream))
             self._uploading.add_done_callback(self._upload_ended)
-        head: Head = await self._stream.response()
-        return head
+        return await stream.response()
 
-    async def _upload(self) -> None:
+    async def _upload(self, stream: Stream) -> None:
         if self._errand.body is not None:
             async with aclosing(self._errand.body.chunks(self.upstream_model)) as pieces:
                 async for piece in pieces:
-                    await self._stream.write(piece)
+                    await stream.write(piece)
                     self._errand.usage.bytes_in += len(piece)
-        self._stream.write_end()
+        await stream.write_end()
 
     def _upload_ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -214,11 +213,11 @@ class Call:
                 logger.error("%s: the upload failed", self, exc_info=error)
                 error = AppError("The hub failed to pass the request on.")
             self._fault = error
-            if not self._is_over:
+            if not self._is_over and self._stream is not None:
                 self._stream.cancel("request_failed")
 
-    async def _agent_error(self, code: str, head: Head) -> AppError:
-        text = await read_up_to(self._stream.read, MAX_ERROR_BYTES)
+    async def _agent_error(self, code: str, head: Head, stream: Stream) -> AppError:
+        text = await read_up_to(stream.read, MAX_ERROR_BYTES)
         try:
             message = str(json.loads(text)["message"])
         except (ValueError, KeyError, TypeError):
@@ -245,13 +244,14 @@ class DoorAnswer:
     `read` until b"" (the end) or an AppError; or iterate over `chunks`; or `cancel`.
     """
 
-    def __init__(self, call: Call, head: Head, stream: Any, sniffer: IdSniffer | None) -> None:
+    def __init__(self, call: Call, head: Head, stream: Stream, sniffer: IdSniffer | None) -> None:
         self.status = head.status
         self.headers = head.headers
         self.provider = call.provider
         self.upstream_model = call.upstream_model
         self.passed_bytes = 0
         self._call = call
+        self._stream = stream
         self._stream_read = stream.read
         self._sniffer = sniffer
 
@@ -283,6 +283,10 @@ class DoorAnswer:
     def cancel(self, reason: str = "stopped") -> None:
         """Closes the upstream connection now; does nothing after the end."""
         self._call.close(reason)
+
+    def release(self) -> None:
+        """Of a durable answer: it is stored, or need not be, so the agent may forget it."""
+        self._stream.release()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         while chunk := await self.read():

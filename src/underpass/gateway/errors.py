@@ -16,6 +16,7 @@ from underpass.core.errors import (
     ProviderTimeout,
     ResumeExpired,
     StreamReset,
+    TooMany,
     TunnelError,
     TunnelStopped,
     UpstreamUnreachable,
@@ -108,6 +109,14 @@ def from_tunnel(error: TunnelError, provider: ProviderView, *, has_begun: bool) 
     if reason:
         words = reason.replace("_", " ")
         return _unreachable(provider, f"It broke the connection off ({words}).{part}")
+    if error.code == "too_many_streams":
+        return TooMany(
+            f"The tunnel of {_place(provider)} has as many requests under way as it takes.",
+            hint="Wait for one to finish.",
+            retry_after_s=1.0,
+        )
+    if error.code in ("link_closed", "draining"):
+        return stopped(provider, "Its agent takes no new requests.")
     if error.code == "head_too_big":
         return InvalidRequest(
             "The request's headers are too long for the tunnel.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from underpass.tunnel.protocol.heads import Headers
+from underpass.tunnel.link import Headers
 
 # RFC 9110 §7.6.1: these speak about one connection, and ours has two.
 _HOP_BY_HOP = frozenset(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from underpass.core.errors import NotFound
 from underpass.core.principal import Principal
 from underpass.registry.views import ModelView, ProviderType, ProviderView
+from underpass.tunnel.link import OpenHead, Stream
 
 __all__ = ["LinkLike", "ModelView", "ProviderType", "ProviderView", "Registry"]
 
@@ -19,7 +20,7 @@ class LinkLike(Protocol):
         """Whether a carrier is connected; a link that is down may come back within its grace."""
         ...
 
-    def open(self, head: Any) -> Any:
+    async def open(self, head: OpenHead) -> Stream:
         """Opens a stream; see `tunnel.link`."""
         ...
 
