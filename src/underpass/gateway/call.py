@@ -137,10 +137,6 @@ class Call:
         """The answer is complete."""
         if self._is_over:
             return
-        if self._uploading is not None and not self._uploading.done():
-            self._stream.cancel(
-                "complete"
-            )  # it answered without reading all: nobody needs the rest
         self._errand.usage.bytes_out += passed_bytes
         self._errand.usage.errors += status >= 400
         self._free()
