@@ -67,6 +67,8 @@ class Command:
         self._is_port_held = False
         self._saw_address_in_use = False
         self.target: Target | None = None
+        self.on_moved: Callable[[Target], None] = lambda _target: None
+        """Called when a restart gave the command another port."""
 
     @property
     def pid(self) -> int | None:
@@ -104,7 +106,7 @@ class Command:
             if attempt == PORT_ATTEMPTS or not self._lost_its_port(code):
                 return code
             self._on_line("agent", "The port was taken by someone else; starting on another one.")
-            await self.start()
+            self.on_moved(await self.start())
         raise AssertionError("unreachable: the last attempt returns")
 
     def pass_on(self, number: signal.Signals) -> None:

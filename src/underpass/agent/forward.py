@@ -80,7 +80,7 @@ class Forwarder:
 
     async def _admit(self, stream: Stream) -> None:
         """Refuses what is not served here; everything else goes on to the server."""
-        head = stream.head
+        head = stream.opening
         try:
             if self._active > self._max_streams:
                 raise TooMany(
@@ -98,13 +98,13 @@ class Forwarder:
                 raise
             if isinstance(error, UpstreamUnreachable):
                 self._on_trouble()
-            await _answer(stream, error)
+            await answer_error(stream, error)
 
     # --- HTTP --------------------------------------------------------------------------------
 
     async def _http(self, stream: Stream) -> None:
         """Raises UpstreamUnreachable before the answer's head; resets the stream after it."""
-        head = stream.head
+        head = stream.opening
         session = self._upstream.session
         try:
             response = await session.request(
@@ -144,7 +144,7 @@ class Forwarder:
 
     async def _body(self, stream: Stream) -> AsyncIterator[bytes] | None:
         """The request's body as it comes, or None where there is none."""
-        head = stream.head
+        head = stream.opening
         length = value_of(head.headers, "content-length")
         if length == "0" or (length is None and head.method not in _METHODS_WITH_BODY):
             return None
@@ -255,7 +255,7 @@ def _check_route(head: OpenHead) -> None:
         )
 
 
-async def _answer(stream: Stream, error: AppError) -> None:
+async def answer_error(stream: Stream, error: AppError) -> None:
     """The agent's own answer: marked as such, with a code and a sentence."""
     # What another user of the machine runs is a fault of the model's side, seen from the hub.
     status = 502 if error.http_status == 403 else error.http_status

@@ -14,7 +14,8 @@ class LinkNews:
 
     status: str
     detail: str = ""
-    """For `reconnecting`: one sentence on why."""
+    """While it is not running: one sentence on why."""
+    retry_in_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class EndNews:
     reason: str
     message: str
     exit_code: int
+    hint: str | None = None
 
 
 News = LinkNews | TunnelNews | ServerNews | LogNews | Note | EndNews

@@ -62,7 +62,10 @@ class TunnelService:
         self.offer = offer
         self.tunnel_id: str | None = None
         self.readiness: Readiness | None = None
+        self.is_offered = True
+        """Whether the agent offers it; otherwise the hub asked for it and offers it itself."""
         self.is_stopped = False
+        """The hub stopped it: its streams are refused until the hub starts it again."""
         self._owners = owners
         self._say = say
         self._report = report

@@ -29,16 +29,14 @@ class SlurmJob:
         end = environ.get("SLURM_JOB_END_TIME", "")
         return cls(job_id, float(end) if end.isdigit() else None)
 
-    async def wall_time_left_s(self, now: float) -> float | None:
-        """Seconds until the job's limit; None where there is no limit or nobody tells.
+    async def end_of_wall_time(self, now: float) -> float | None:
+        """Unix seconds at which the job's limit ends it; None without a limit.
 
-        Asked for anew each time without an exported end: an administrator may extend a job.
+        Asked for anew each time, as an administrator may extend a job; what was exported at the
+        start stands where nobody answers.
         """
-        text = await self._ask_squeue()
-        left = parse_left(text)
-        if left is not None:
-            return left
-        return None if self.ends_at is None else max(0.0, self.ends_at - now)
+        left_s = parse_left(await self._ask_squeue())
+        return self.ends_at if left_s is None else now + left_s
 
     async def _ask_squeue(self) -> str:
         """Slurm's own words for the time that is left, or nothing."""

@@ -1,0 +1,92 @@
+"""Why an agent ends, and what that means for its exit code and for the session. Pure but for
+one small look at the kernel's counter of processes that were killed for memory."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from underpass.agent.command import exit_words
+from underpass.core.errors import AppError
+from underpass.core.states import EndReason
+
+# A job that is ended with less than this left was ended by its limit.
+AT_THE_LIMIT_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end: `reason` None means that this was no end of the session (the link was refused)."""
+
+    reason: EndReason | None
+    message: str
+    exit_code: int = 0
+    command_exit_code: int | None = None
+    hint: str | None = None
+    signal: signal.Signals = signal.SIGTERM
+    """What the wrapped command is asked to end with."""
+
+
+def by_signal(number: signal.Signals, *, in_job: bool, left_s: float | None) -> End:
+    """The user or the scheduler asked for the end."""
+    if not in_job or number is signal.SIGINT:
+        return End(EndReason.USER, "Stopped.", signal=number)
+    if left_s is not None and left_s <= AT_THE_LIMIT_S:
+        return End(
+            EndReason.WALLTIME,
+            "The job reached its time limit.",
+            hint="Start it again, with more time if it needs more.",
+            signal=number,
+        )
+    return End(EndReason.CANCELLED, "The job was cancelled.", signal=number)
+
+
+def by_hub(reason: str) -> End:
+    """The hub asked for the end."""
+    try:
+        known = EndReason(reason)
+    except ValueError:
+        known = EndReason.USER
+    return End(known, "The session was stopped at the hub.")
+
+
+def by_refusal(error: AppError) -> End:
+    """The hub will not have this agent (any more)."""
+    if error.code == "stopped":
+        return End(None, error.message, 0)
+    return End(None, error.message, 1, hint=error.hint)
+
+
+def by_command(program: str, code: int, *, was_out_of_memory: bool) -> End:
+    """The wrapped command ended by itself."""
+    exit_code = code if code >= 0 else 128 - code
+    if code == -signal.SIGKILL and was_out_of_memory:
+        return End(
+            EndReason.OUT_OF_MEMORY,
+            f"{program} was ended by the kernel: the session ran out of memory.",
+            exit_code,
+            code,
+            hint="Ask for more memory, or use a smaller model or context.",
+        )
+    return End(
+        EndReason.SERVER_EXITED,
+        f"{program} {exit_words(code)}.",
+        exit_code,
+        code,
+        hint=None if code == 0 else "Its last lines say why.",
+    )
+
+
+def memory_kills(proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> int:
+    """How often the kernel has killed in this cgroup (v2) for memory; 0 where it cannot be read."""
+    try:
+        for line in (proc / "self" / "cgroup").read_text().splitlines():
+            hierarchy, _, path = line.split(":", 2)
+            if hierarchy == "0":
+                events = (root / path.lstrip("/") / "memory.events").read_text()
+                counts = dict(row.split() for row in events.splitlines())
+                return int(counts.get("oom_kill", 0))
+    except (OSError, ValueError):
+        return 0
+    return 0
