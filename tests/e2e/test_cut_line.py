@@ -16,6 +16,7 @@ from tests.rig.stack import Stack
 from tests.rig.waiting import eventually_async
 
 CUTS = 100
+JSON_SAFE = bytes.maketrans(b'\n"\\', b"...")
 
 
 async def _cut_again_and_again(line: Forwarder, is_done: asyncio.Event) -> None:
@@ -70,7 +71,7 @@ async def test_a_request_survives_a_hundred_cuts(make_stack: MakeStack, stub: St
     async with Forwarder(stack.port) as line:
         key = await asyncio.to_thread(_open, stack, line, stub.port)
         head, tail = b'{"model":"stub/stub","pad":"', b'"}'
-        pad = numbered_bytes(0, 50_000_000).replace(b"\n", b".")
+        pad = numbered_bytes(0, 50_000_000).translate(JSON_SAFE)
         is_done = asyncio.Event()
 
         async def upload() -> AsyncIterator[bytes]:

@@ -9,16 +9,18 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
-PATTERN_BYTES = 16
+PATTERN_BYTES = 256
+_FILL = bytes(32 + (i * 7) % 94 for i in range(PATTERN_BYTES - 17)) + b"\n"
 Finished = Callable[["Request"], None]
 
 
 def numbered_bytes(offset: int, length: int) -> bytes:
-    """Part of an endless text whose every 16 bytes say where they stand, so that a byte that is lost,
+    """Part of an endless text whose every 256 bytes say where they stand, so that a byte that is lost,
     doubled or moved shows."""
     first, last = offset // PATTERN_BYTES, (offset + length - 1) // PATTERN_BYTES
-    text = b"".join(b"%015d\n" % block for block in range(first, last + 1))
+    text = b"".join([b"%015d " % block + _FILL for block in range(first, last + 1)])
     start = offset - first * PATTERN_BYTES
     return text[start : start + length]
 
@@ -64,8 +66,7 @@ class HttpConnection(asyncio.Protocol):
     # -- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def connection_lost(self, error: Exception | None) -> None:
         self.can_write.set()

@@ -1,0 +1,53 @@
+"""`python -m benchmarks`: measures, prints the table, and with `--write` renews docs/performance.md."""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.measure import Footprint, Plan, measure_footprint, measure_ways
+from benchmarks.paths import Carriers, open_ways
+from benchmarks.report import as_markdown, as_page, footprint_rows, make_rows
+from tests.rig.stack import Stack
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--write", action="store_true", help="renew docs/performance.md")
+    arguments = parser.parse_args()
+    plan = Plan(rounds=arguments.rounds, seconds=arguments.seconds)
+    rows = _measure(plan)
+    table = as_markdown(rows)
+    print(table)
+    if arguments.write:
+        PAGE.write_text(as_page(table, plan))
+
+
+def _measure(plan: Plan) -> list[list[str]]:
+    with tempfile.TemporaryDirectory(prefix="underpass-bench-") as name:
+        folder = Path(name)
+        ready_first_s, hub_rss_bytes = _measure_fresh_hub(folder)
+        with open_ways(folder) as ways:
+            found = measure_ways(ways, plan)
+            foot: Footprint = measure_footprint(ways, ready_first_s, hub_rss_bytes)
+    return make_rows(found, plan) + footprint_rows(foot)
+
+
+def _measure_fresh_hub(folder: Path) -> tuple[float, int]:
+    """The very first start, with its migrations; and the hub's memory once it is ready."""
+    fresh = folder / "fresh"
+    fresh.mkdir()
+    began = time.monotonic()
+    stack = Stack(fresh)
+    took = time.monotonic() - began
+    rss = Carriers(stack.hub.pid).rss_bytes()
+    stack.stop()
+    return took, rss
+
+
+if __name__ == "__main__":
+    main()

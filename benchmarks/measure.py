@@ -1,0 +1,130 @@
+"""Rounds of load on each way in turn, so that a slow minute of the machine hits all of them; medians."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import uvloop
+
+from benchmarks.load import run_calls, run_download, run_streams, run_upload
+from benchmarks.paths import Carriers, Way, Ways, seconds_to_ready
+from tests.rig.waiting import eventually
+
+BULK_DOWN_BYTES = 200_000_000
+BULK_UP_BYTES = 60_000_000
+CALLERS = 16
+IDLE_TUNNELS = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int = 3
+    seconds: float = 4.0
+    rate: float = 200.0
+    chunk_bytes: int = 200
+    levels: tuple[int, ...] = (1, 25, 100)
+
+
+@dataclass
+class Figures:
+    """Of one way: figure name → one value per round."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.values.setdefault(name, []).append(value)
+
+    def median(self, name: str) -> float | None:
+        found = self.values.get(name)
+        return median(found) if found else None
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The value that `share` of all are below."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def measure_ways(ways: Ways, plan: Plan) -> dict[str, Figures]:
+    """Every load on every way, `plan.rounds` times over."""
+    found = {way.name: Figures() for way in ways}
+    for _ in range(plan.rounds):
+        for count in plan.levels:
+            for way in ways:
+                _measure_streams(way, count, plan, found[way.name])
+        for way in ways:
+            _measure_calls_and_bulk(way, plan, found[way.name])
+    return found
+
+
+def _cpu_s(way: Way) -> dict[str, float]:
+    return {name: carriers.cpu_s() for name, carriers in way.carriers.items()}
+
+
+def _measure_streams(way: Way, count: int, plan: Plan, figures: Figures) -> None:
+    before = _cpu_s(way)
+    results, firsts = uvloop.run(run_streams(way, count, plan.rate, plan.seconds, plan.chunk_bytes))
+    after = _cpu_s(way)
+    delays = [delay for r in results for delay in r.delays_ms]
+    figures.add(f"first byte p50 @{count}", percentile(firsts, 0.5))
+    figures.add(f"first byte p99 @{count}", percentile(firsts, 0.99))
+    figures.add(f"chunk delay p50 @{count}", percentile(delays, 0.5))
+    figures.add(f"chunk delay p99 @{count}", percentile(delays, 0.99))
+    for name in before:
+        used = (after[name] - before[name]) / len(delays) * 1e6
+        figures.add(f"cpu {name} @{count}", used)
+    if before:
+        used = (sum(after.values()) - sum(before.values())) / len(delays) * 1e6
+        figures.add(f"cpu both @{count}", used)
+
+
+def _measure_calls_and_bulk(way: Way, plan: Plan, figures: Figures) -> None:
+    count, took = uvloop.run(run_calls(way, CALLERS, plan.seconds))
+    figures.add("calls per second", count / plan.seconds)
+    figures.add("call p50", percentile(took, 0.5))
+    figures.add("call p99", percentile(took, 0.99))
+    count, took = uvloop.run(run_calls(way, 1, plan.seconds / 2))
+    figures.add("lone call p50", percentile(took, 0.5))
+    figures.add("bulk down", uvloop.run(run_download(way, BULK_DOWN_BYTES)))
+    figures.add("bulk up", uvloop.run(run_upload(way, BULK_UP_BYTES)))
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What Underpass takes when nothing happens, and how soon a hub is ready."""
+
+    ready_first_s: float
+    ready_again_s: Sequence[float]
+    hub_rss_bytes: int
+    hub_rss_after_load_bytes: int
+    agent_rss_bytes: int
+    per_idle_tunnel_bytes: float
+
+
+def measure_footprint(ways: Ways, ready_first_s: float, hub_rss_bytes: int) -> Footprint:
+    """After the load: memory as it is, idle tunnels one by one, and restarts of the hub."""
+    loaded = Carriers(ways.stack.hub.pid).rss_bytes()
+    agent = ways.underpass.carriers["agent"].rss_bytes()
+    per_tunnel = _measure_idle_tunnels(ways)
+    again = [seconds_to_ready(ways.stack) for _ in range(3)]
+    return Footprint(ready_first_s, again, hub_rss_bytes, loaded, agent, per_tunnel)
+
+
+def _measure_idle_tunnels(ways: Ways) -> float:
+    """Growth of the hub per further agent, once each is running."""
+    stack, person = ways.stack, ways.person
+    stack.open_tunnel(person, str(ways.stub.port), "idle-warm")
+    before = Carriers(stack.hub.pid).rss_bytes()
+    names = [f"idle-{number}" for number in range(IDLE_TUNNELS)]
+    for name in names:
+        stack.start_tunnel(person, str(ways.stub.port), name)
+
+    def all_running() -> bool:
+        providers = stack.api(person).items("/api/providers")
+        running = {p["name"] for p in providers if p["status"] == "running"}
+        return set(names) <= running
+
+    eventually(all_running, 90, "all idle tunnels running")
+    return (Carriers(stack.hub.pid).rss_bytes() - before) / IDLE_TUNNELS

@@ -1,0 +1,145 @@
+"""The one table, and docs/performance.md with the machine and the date."""
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measure import Figures, Footprint, Plan
+
+HEADER = ["", "direct", "ssh -R", "underpass", "added by underpass", "bar"]
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A promise of the issue: the figure may not be worse."""
+
+    text: str
+    limit: float
+
+
+BARS = {
+    "cpu both @100": Bar("≤ 30 µs", 30),
+    "first byte p50 @1": Bar("≤ 2 ms", 2),
+    "first byte p50 @25": Bar("≤ 2 ms", 2),
+}
+
+
+def make_rows(found: dict[str, Figures], plan: Plan) -> list[list[str]]:
+    """One row per figure: the medians of each way, and what Underpass adds to direct."""
+    names: list[tuple[str, str]] = []
+    for count in plan.levels:
+        for part in ("hub", "agent", "sshd", "ssh", "both"):
+            names.append((f"cpu {part} @{count}", "µs a chunk"))
+        for what in ("first byte", "chunk delay"):
+            names += [(f"{what} p50 @{count}", "ms"), (f"{what} p99 @{count}", "ms")]
+    names += [("calls per second", "/s"), ("lone call p50", "ms"), ("call p50", "ms")]
+    names += [("call p99", "ms"), ("bulk down", "MB/s"), ("bulk up", "MB/s")]
+    return [_row(name, unit, found) for name, unit in names if _is_known(name, found)]
+
+
+def _is_known(name: str, found: dict[str, Figures]) -> bool:
+    return any(figures.median(name) is not None for figures in found.values())
+
+
+def _row(name: str, unit: str, found: dict[str, Figures]) -> list[str]:
+    values = [found[way].median(name) for way in ("direct", "ssh -R", "underpass")]
+    direct, ours = values[0], values[2]
+    is_time = unit == "ms"
+    added = ours - direct if is_time and ours is not None and direct is not None else None
+    bar = BARS.get(name)
+    compared = added if added is not None else ours
+    verdict = ""
+    if bar is not None and compared is not None:
+        verdict = f"{bar.text} {'ok' if compared <= bar.limit else 'MISSED'}"
+    cells = ["" if value is None else _number(value) for value in values]
+    return [f"{name}, {unit}", *cells, "" if added is None else _number(added), verdict]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def footprint_rows(foot: Footprint) -> list[list[str]]:
+    """What it takes at rest; same columns as the table."""
+    again = median(foot.ready_again_s)
+
+    def row(name: str, value: float, bar: str, limit: float) -> list[str]:
+        verdict = f"{bar} {'ok' if value <= limit else 'MISSED'}" if bar else ""
+        return [name, "", "", _number(value), "", verdict]
+
+    return [
+        row("hub ready, first start, s", foot.ready_first_s, "", 0),
+        row("hub ready, later starts, s", again, "≤ 2 s", 2),
+        row("hub memory at rest, MB", foot.hub_rss_bytes / MB, "≤ 150 MB", 150),
+        row("hub memory after the load, MB", foot.hub_rss_after_load_bytes / MB, "≤ 150 MB", 150),
+        row("agent memory after the load, MB", foot.agent_rss_bytes / MB, "≤ 60 MB", 60),
+        row("hub memory per idle tunnel, KB", foot.per_idle_tunnel_bytes / 1000, "≤ 100 KB", 100),
+    ]
+
+
+def as_markdown(rows: list[list[str]]) -> str:
+    """Aligned, so that it reads in a terminal too."""
+    table = [HEADER, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(HEADER))]
+
+    def line(row: list[str]) -> str:
+        first, rest = row[0].ljust(widths[0]), row[1:]
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        return "| " + " | ".join([first, *cells]) + " |"
+
+    rule = "|" + "|".join("-" * (w + 1) + (":" if i else "-") for i, w in enumerate(widths)) + "|"
+    return "\n".join([line(HEADER), rule, *(line(row) for row in rows)])
+
+
+def machine() -> str:
+    """This machine in a few words, without its name."""
+    model = "unknown CPU"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            x.split(":", 1)[1].strip() for x in info.read_text().splitlines() if "model name" in x
+        ]
+        model = names[0] if names else model
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    python = platform.python_version()
+    return f"{os.cpu_count()} cores ({model}), {pages:.0f} GiB, {system}, Python {python}"
+
+
+PAGE = """# Performance
+
+Measured by `make bench` on {date}, on {machine}.
+
+One client, one stub model server and what carries the bytes share this one machine, so the figures
+compare the ways with each other; on machines of their own all of them are faster. Each figure is the
+median over {rounds} rounds, and the ways take turns within a round. A stream is {rate:.0f} events a second
+of {chunk} bytes; `@25` means 25 streams at once. *First byte* is from sending the request to the
+first event, for streams that come and go one by one while the others flow; *chunk delay* is from the server's write to the client's read, one way. CPU is user and system
+time of the carrying processes divided by the chunks they carried. `ssh -R` carries one TCP connection
+per request, without sign-in, routes, resuming or HTTP. The client opens a connection per stream.
+
+{table}
+
+{notes}
+"""
+
+NOTES = """"Bar" is what the project promises; a time is compared by what Underpass adds to direct.
+Run it yourself: `make bench`, or
+`make bench ARGS="--rounds 1 --seconds 2"` for a quick look; `--write` renews this page."""
+
+
+def as_page(table: str, plan: Plan) -> str:
+    """docs/performance.md."""
+    return PAGE.format(
+        date=datetime.now(UTC).strftime("%d %B %Y"),
+        machine=machine(),
+        rounds=plan.rounds,
+        rate=plan.rate,
+        chunk=plan.chunk_bytes,
+        table=table,
+        notes=NOTES,
+    )
