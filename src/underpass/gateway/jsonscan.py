@@ -131,7 +131,10 @@ class JsonScanner:
             return at
         first = data[at]
         self._value_start = self._base + at
-        if self._key == "model":
+        if self._key.lower() == "model":
+            if self._key != "model":
+                # Ollama's parser does not mind the case, so this could name a second model.
+                raise model_error("The member 'model' must be written in lower case.")
             if self.model is not None:
                 raise model_error("The body names its model twice.")
             if first != _QUOTE:
