@@ -46,7 +46,7 @@ class _StreamClient(asyncio.Protocol):
         self._sent_ns = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._sent_ns = time.monotonic_ns()
         self._transport.write(self._request)
 
@@ -78,12 +78,12 @@ class _StreamClient(asyncio.Protocol):
 
 
 async def run_streams(
-    way: Way, count: int, rate: float, seconds: float, chunk_bytes: int
+    way: Way, count: int, rate: float, seconds: float, chunk_bytes: int, is_probing: bool = False
 ) -> tuple[list[StreamResult], list[float]]:
     """`count` streams at once, started one after another so that they do not tick together.
 
-    While they flow, short streams come and go one by one: their first bytes, in milliseconds, are the
-    second half of the answer.
+    With `is_probing` short streams come and go one by one while they flow: their first bytes, in
+    milliseconds, are the second half of the answer.
     """
     stub = {"chunks": int(rate * seconds), "rate": rate, "chunk_bytes": chunk_bytes, "stamp": True}
     request = _request(way, "/v1/chat/completions", {"stream": True, "stub": stub})
@@ -92,7 +92,9 @@ async def run_streams(
     for result in results:
         clients.append(await _open_stream(way, request, result))
         await asyncio.sleep(START_S / count)
-    first_bytes = await _probe_first_bytes(way, time.monotonic() + seconds - 2 * START_S)
+    first_bytes = []
+    if is_probing:
+        first_bytes = await _probe_first_bytes(way, time.monotonic() + seconds - 2 * START_S)
     await asyncio.gather(*(client.done for client in clients))
     broken = [r for r in results if not r.is_whole or len(r.delays_ms) != stub["chunks"]]
     if broken:

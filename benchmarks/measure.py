@@ -65,8 +65,10 @@ def _cpu_s(way: Way) -> dict[str, float]:
 
 def _measure_streams(way: Way, count: int, plan: Plan, figures: Figures) -> None:
     before = _cpu_s(way)
-    results, firsts = uvloop.run(run_streams(way, count, plan.rate, plan.seconds, plan.chunk_bytes))
+    load = (way, count, plan.rate, plan.seconds, plan.chunk_bytes)
+    results, _ = uvloop.run(run_streams(*load))
     after = _cpu_s(way)
+    _, firsts = uvloop.run(run_streams(*load, is_probing=True))
     delays = [delay for r in results for delay in r.delays_ms]
     figures.add(f"first byte p50 @{count}", percentile(firsts, 0.5))
     figures.add(f"first byte p99 @{count}", percentile(firsts, 0.99))

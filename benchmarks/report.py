@@ -116,11 +116,12 @@ Measured by `make bench` on {date}, on {machine}.
 
 One client, one stub model server and what carries the bytes share this one machine, so the figures
 compare the ways with each other; on machines of their own all of them are faster. Each figure is the
-median over {rounds} rounds, and the ways take turns within a round. A stream is {rate:.0f} events a second
-of {chunk} bytes; `@25` means 25 streams at once. *First byte* is from sending the request to the
-first event, for streams that come and go one by one while the others flow; *chunk delay* is from the server's write to the client's read, one way. CPU is user and system
-time of the carrying processes divided by the chunks they carried. `ssh -R` carries one TCP connection
-per request, without sign-in, routes, resuming or HTTP. The client opens a connection per stream.
+median over {rounds} rounds, and the ways take turns within a round. A stream is {rate:.0f} events a
+second of {chunk} bytes; `@25` means 25 streams at once. *First byte* is from sending the request to
+the first event, for streams that come and go one by one while the others flow; *chunk delay* is from
+the server's write to the client's read, one way. CPU is user and system time of the carrying processes
+divided by the chunks they carried. `ssh -R` carries one TCP connection per request, without sign-in,
+routes, resuming or HTTP. The client opens a connection per stream.
 
 {table}
 
