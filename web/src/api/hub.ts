@@ -1,0 +1,70 @@
+/** The hub's resources, one small function each. */
+import { call } from './client';
+import type {
+  Account, AuthState, Chat, ChatSummary, DeviceRequest, Key, LogLine, Page, Provider, Run, Sent, Session, Template,
+} from './types';
+
+const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
+
+export const auth = {
+  state: () => call<AuthState>('GET', at('auth', 'state')),
+  signIn: (name: string, password: string) => call<null>('POST', at('auth', 'sign-in'), { body: { name, password } }),
+  signOut: () => call<null>('POST', at('auth', 'sign-out')),
+  setUp: (token: string, name: string, password: string) =>
+    call<null>('POST', at('auth', 'setup'), { body: { token, name, password } }),
+  me: () => call<Account>('GET', at('me')),
+  device: (code: string) => call<DeviceRequest>('GET', at('auth', 'device', code)),
+  approve: (code: string) => call<unknown>('POST', at('auth', 'device', code, 'approve')),
+  deny: (code: string) => call<unknown>('POST', at('auth', 'device', code, 'deny')),
+};
+
+export interface SendBody {
+  readonly content: string;
+  readonly model: string;
+  readonly parent_id?: string | null;
+}
+
+export const chats = {
+  list: () => call<Page<ChatSummary>>('GET', `${at('chats')}?limit=200`),
+  get: (id: string) => call<Chat>('GET', at('chats', id)),
+  create: (body: { title?: string; model?: string }) => call<ChatSummary>('POST', at('chats'), { body }),
+  rename: (id: string, title: string) => call<ChatSummary>('PATCH', at('chats', id), { body: { title } }),
+  remove: (id: string, keepalive = false) => call<null>('DELETE', at('chats', id), { keepalive }),
+  send: (id: string, body: SendBody) => call<Sent>('POST', at('chats', id, 'messages'), { body }),
+  stopRun: (runId: string) => call<Run>('POST', at('runs', runId, 'stop')),
+};
+
+export interface StartBody {
+  readonly template: string;
+  readonly name?: string;
+  readonly cluster?: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly openai: boolean;
+}
+
+export const sessions = {
+  get: (id: string) => call<Session>('GET', at('sessions', id)),
+  start: (body: StartBody) => call<Session>('POST', at('sessions'), { body }),
+  stop: (id: string) => call<Session>('POST', at('sessions', id, 'stop')),
+  restart: (id: string) => call<Session>('POST', at('sessions', id, 'restart')),
+  remove: (id: string, keepalive = false) => call<null>('DELETE', at('sessions', id), { keepalive }),
+  logs: (id: string, tail: number) => call<Page<LogLine>>('GET', `${at('sessions', id, 'logs')}?tail=${tail}`),
+  logPath: (id: string) => `${at('sessions', id, 'logs')}?follow=true&tail=500`,
+  templates: () => call<Page<Template>>('GET', at('templates')),
+};
+
+export const providers = {
+  list: () => call<Page<Provider>>('GET', at('providers')),
+};
+
+export interface NewKey {
+  readonly key: Key;
+  readonly secret: string;
+}
+
+export const keys = {
+  list: () => call<Page<Key>>('GET', at('keys')),
+  create: (body: { name: string; scopes: readonly string[]; expires_at?: string }) =>
+    call<NewKey>('POST', at('keys'), { body }),
+  revoke: (id: string) => call<null>('DELETE', at('keys', id)),
+};

@@ -1,0 +1,235 @@
+/**
+ * The shapes that the hub's REST API and event feed speak. Times are ISO 8601 in UTC.
+ * One word per thing, the same as in the API: see SPEC §1.
+ */
+
+export type SessionStatus = 'queued' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+export type TunnelStatus = 'connecting' | 'running' | 'reconnecting' | 'stopped';
+export type ProviderStatus = 'stopped' | 'starting' | 'loading' | 'running' | 'unreachable';
+export type MessageStatus = 'complete' | 'streaming' | 'stopped' | 'interrupted' | 'failed' | 'waiting';
+export type EndReason =
+  | 'user'
+  | 'walltime'
+  | 'idle'
+  | 'cancelled'
+  | 'preempted'
+  | 'out_of_memory'
+  | 'node_failure'
+  | 'server_exited'
+  | 'agent_lost'
+  | 'rejected';
+
+export interface Ref {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ClusterRef extends Ref {
+  readonly kind: string;
+}
+
+export interface TimelineEvent {
+  readonly at: string;
+  readonly kind: string;
+  readonly text: string;
+}
+
+export interface Tunnel {
+  readonly id: string;
+  readonly name: string;
+  readonly session_id: string;
+  readonly target: string;
+  readonly openai: boolean;
+  readonly status: TunnelStatus;
+  readonly owner: Ref;
+  readonly provider_id: string | null;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly streams: number;
+  readonly created_at: string;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly name: string;
+  readonly status: SessionStatus;
+  readonly status_reason: string | null;
+  readonly end_reason: EndReason | null;
+  readonly end_message: string | null;
+  readonly attached: boolean;
+  readonly cluster: ClusterRef | null;
+  readonly template: string | null;
+  readonly host: string | null;
+  readonly owner: Ref;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly running_at: string | null;
+  readonly ended_at: string | null;
+  readonly wall_time_ends_at: string | null;
+  readonly job_id: string | null;
+  readonly params: Readonly<Record<string, unknown>> | null;
+  readonly tunnels: readonly Tunnel[];
+  /** Only in the answer about one session, not in lists or events. */
+  readonly timeline?: readonly TimelineEvent[];
+}
+
+export interface Model {
+  /** `PROVIDER/MODEL`, what a request names. */
+  readonly id: string;
+  readonly name: string;
+  readonly max_model_len: number | null;
+}
+
+export interface Provider {
+  readonly id: string;
+  readonly name: string;
+  readonly type: 'openai-tunnel' | 'openai';
+  readonly owner: Ref;
+  readonly status: ProviderStatus;
+  readonly status_reason: string | null;
+  readonly models: readonly Model[];
+  readonly server: { readonly kind: string; readonly version: string | null } | null;
+  readonly shareable: boolean;
+  readonly session: {
+    readonly id: string;
+    readonly name: string;
+    readonly status: SessionStatus;
+    readonly host: string | null;
+    readonly cluster: ClusterRef | string | null;
+    readonly wall_time_ends_at: string | null;
+  } | null;
+  readonly tunnel: { readonly id: string; readonly status: TunnelStatus; readonly target: string } | null;
+  readonly updated_at: string;
+}
+
+export interface ChatSummary {
+  readonly id: string;
+  readonly title: string | null;
+  readonly model: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface Chat extends ChatSummary {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly messages: readonly Message[];
+}
+
+export interface Trouble {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | null;
+}
+
+export interface Timings {
+  readonly first_token_s: number | null;
+  readonly tokens_per_s: number | null;
+  readonly duration_s: number | null;
+}
+
+export interface Message {
+  readonly id: string;
+  readonly parent_id: string | null;
+  readonly role: string;
+  readonly content: string;
+  readonly reasoning: string | null;
+  readonly status: MessageStatus;
+  readonly run_id: string | null;
+  readonly model: string | null;
+  readonly provider: {
+    readonly id: string;
+    readonly name: string;
+    readonly session_name: string | null;
+    readonly host: string | null;
+  } | null;
+  readonly error: Trouble | null;
+  readonly usage: Readonly<Record<string, unknown>> | null;
+  readonly timings: Timings | null;
+  readonly finish_reason: string | null;
+  readonly created_at: string;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly status: string;
+}
+
+export interface Sent {
+  readonly message: Message;
+  readonly reply: Message;
+  readonly run: Run;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+  readonly display_name: string | null;
+  readonly is_admin: boolean;
+  readonly hub: { readonly version: string; readonly url: string | null; readonly name: string | null };
+}
+
+export interface Key {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly scopes: readonly string[];
+  readonly model_allow: readonly string[] | null;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly revoked_at: string | null;
+  readonly last_used_at: string | null;
+}
+
+export interface TemplateParam {
+  readonly name: string;
+  readonly label: string;
+  readonly type: string;
+  readonly default: unknown;
+  readonly required: boolean;
+  readonly help: string | null;
+  readonly choices?: readonly string[] | null;
+}
+
+export interface Template {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly params: readonly TemplateParam[];
+  readonly available: boolean;
+  readonly unavailable_reason: string | null;
+}
+
+export interface LogLine {
+  readonly t: string | number;
+  readonly source: string;
+  readonly text: string;
+}
+
+/** What waits for approval on `/connect?code=…`. */
+export interface DeviceRequest {
+  readonly user_code: string;
+  readonly purpose: 'session' | 'login';
+  readonly name: string | null;
+  readonly host: string | null;
+  readonly user: string | null;
+  readonly status: 'pending' | 'approved' | 'denied';
+}
+
+export interface AuthState {
+  readonly needs_setup: boolean;
+  readonly signed_in: boolean;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+/** First event of `/api/events`. */
+export interface Snapshot {
+  readonly sessions: readonly Session[];
+  readonly tunnels: readonly Tunnel[];
+  readonly providers: readonly Provider[];
+}
+
+export type FeedOp = 'upsert' | 'delete' | 'resync';

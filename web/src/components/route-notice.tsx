@@ -1,0 +1,69 @@
+import type { Trouble } from '../api/types';
+import { restartSession, sessionTroubles } from '../state/acts';
+import { route, type Route } from '../state/choice';
+import { connection, world } from '../state/store';
+import type { AnyStatus } from '../words';
+import { routeStatus } from './route-line';
+import { Status } from './status';
+
+interface Notice {
+  readonly status: AnyStatus;
+  readonly words: string;
+  /** The session that can be started again. */
+  readonly restart: string | null;
+}
+
+const sentence = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
+/** What stands in the way of an answer now, in one sentence; null when nothing does. */
+export function routeNotice(line: Route | null, isHubLost: boolean, trouble: Trouble | null): Notice | null {
+  if (isHubLost) {
+    return { status: 'reconnecting', words: 'No contact with the hub; trying again. What you see may be old.', restart: null };
+  }
+  if (line === null) return null;
+  const status = routeStatus(line);
+  const { provider } = line;
+  const name = provider?.name ?? 'This provider';
+  const restart = provider?.session?.id ?? null;
+  if (trouble !== null) return { status: 'failed', words: [trouble.message, trouble.hint].filter(Boolean).join(' '), restart };
+  if (provider === null) return { status: 'stopped', words: 'This model is not in your list any more. Choose another one above.', restart: null };
+  const reason = provider.status_reason;
+  switch (status) {
+    case 'running':
+      return null;
+    case 'stopped':
+      return { status, words: sentence(reason ?? `${name} has no running session`), restart };
+    case 'reconnecting':
+      return {
+        status,
+        words: `The tunnel from ${provider.session?.host ?? name} dropped. Your answer goes on when it is back.`,
+        restart: null,
+      };
+    case 'unreachable':
+      return { status, words: sentence(reason ?? `The model server of ${name} does not answer`), restart };
+    default:
+      return { status, words: sentence(reason ?? `${name} is getting ready`), restart: null };
+  }
+}
+
+/** Trouble of the route, said above the place where one writes, with its one action. */
+export function RouteNotice() {
+  const line = route.value;
+  const sessionId = line?.provider?.session?.id;
+  const trouble = sessionId === undefined ? null : (sessionTroubles.value.get(sessionId) ?? null);
+  const isHubLost = connection.value === 'retrying' && world.value.isKnown;
+  const notice = routeNotice(line, isHubLost, trouble);
+  if (notice === null) return null;
+  const { restart } = notice;
+  return (
+    <div class="route-notice" role="status">
+      <Status status={notice.status} />
+      <span class="route-notice-words">{notice.words}</span>
+      {restart !== null && (
+        <button type="button" class="button is-small" onClick={() => void restartSession(restart)}>
+          Restart
+        </button>
+      )}
+    </div>
+  );
+}

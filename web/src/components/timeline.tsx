@@ -1,0 +1,36 @@
+import './timeline.css';
+import type { Session, TimelineEvent } from '../api/types';
+import { now } from '../state/clock';
+import { momentsOf } from '../state/timeline';
+import { clockTime, span, toneOf, type AnyStatus, type Tone } from '../words';
+
+const STATUSES: ReadonlySet<string> = new Set<AnyStatus>([
+  'queued', 'starting', 'loading', 'connecting', 'reconnecting', 'stopping', 'running', 'stopped', 'unreachable', 'failed',
+]);
+
+function toneOfKind(kind: string): Tone {
+  return STATUSES.has(kind) ? toneOf(kind as AnyStatus) : 'idle';
+}
+
+interface TimelineProps {
+  readonly events: readonly TimelineEvent[];
+  readonly session: Session;
+}
+
+/** What happened to a session, in order; its last line is where it stands, or why it ended. */
+export function Timeline({ events, session }: TimelineProps) {
+  const until = session.status === 'stopped' || session.status === 'failed' ? null : now.value;
+  const moments = momentsOf(events, until);
+  if (moments.length === 0) return <p class="quiet">Nothing has happened yet.</p>;
+  return (
+    <ol class="timeline">
+      {moments.map((moment, index) => (
+        <li key={index} class={`moment is-${toneOfKind(moment.kind)}${moment.isLast ? ' is-last' : ''}`}>
+          <time dateTime={moment.at}>{clockTime(moment.at)}</time>
+          <span class="moment-text">{moment.text === '' ? moment.kind : moment.text}</span>
+          {moment.lasted_s !== null && moment.lasted_s >= 1 && <span class="moment-span">{span(moment.lasted_s)}</span>}
+        </li>
+      ))}
+    </ol>
+  );
+}

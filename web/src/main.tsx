@@ -1,0 +1,20 @@
+import './styles/tokens.css';
+import './styles/base.css';
+import { render } from 'preact';
+import { App } from './app';
+import { followLinks } from './router';
+import { startClock } from './state/clock';
+import { startConversations } from './state/conversations';
+import { startStore } from './state/store';
+import { startTheme } from './state/theme';
+import { startUndo } from './state/undo';
+
+startTheme();
+startClock();
+followLinks();
+startStore();
+startConversations();
+startUndo();
+
+const root = document.getElementById('app');
+if (root !== null) render(<App />, root);

@@ -1,0 +1,101 @@
+import './chat.css';
+import { useEffect, useRef } from 'preact/hooks';
+import { Composer } from '../components/composer';
+import { ConnectPanel } from '../components/connect';
+import { RouteLine } from '../components/route-line';
+import { Transcript, type EndKeeper } from '../components/transcript';
+import { TroubleNote } from '../components/trouble';
+import { go, path } from '../router';
+import { route } from '../state/choice';
+import type { Conversation } from '../state/conversation';
+import { adopt, current } from '../state/conversations';
+import { providers, world } from '../state/store';
+
+/** Before the first message: where the words will go; or, without a model, how to get one. */
+function Start() {
+  const line = route.value;
+  if (!world.value.isKnown) return <div class="chat-start" />;
+  if (providers.value.length === 0) {
+    return (
+      <div class="chat-start is-first">
+        <h1>Connect a model</h1>
+        <p class="chat-start-lead">
+          Underpass brings a model that runs in your own session into this page, through a tunnel that only you can use.
+        </p>
+        <ConnectPanel />
+      </div>
+    );
+  }
+  const { provider } = line ?? {};
+  const host = provider?.session?.host;
+  return (
+    <div class="chat-start">
+      <h1>{line === null ? 'Choose a model above' : `Ask ${line.modelName}`}</h1>
+      {line !== null && (
+        <p class="chat-start-lead">
+          {`What you write goes to ${provider?.name ?? 'it'}${typeof host === 'string' ? ` on ${host}` : ''}, and nowhere else.`}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Missing() {
+  return (
+    <div class="chat-start">
+      <h1>This chat is not here</h1>
+      <p class="chat-start-lead">It was deleted, or it belongs to somebody else.</p>
+      <a class="button" href="/">New chat</a>
+    </div>
+  );
+}
+
+function Failed({ conversation }: { readonly conversation: Conversation }) {
+  const trouble = conversation.trouble.value;
+  return (
+    <div class="chat-start">
+      {trouble !== null && (
+        <TroubleNote trouble={trouble}>
+          <button type="button" class="button is-small" onClick={() => void conversation.load()}>Try again</button>
+        </TroubleNote>
+      )}
+    </div>
+  );
+}
+
+function Body({ conversation, keeper }: { readonly conversation: Conversation; readonly keeper: { current: EndKeeper | null } }) {
+  switch (conversation.loading.value) {
+    case 'missing':
+      return <Missing />;
+    case 'failed':
+      return <Failed conversation={conversation} />;
+    case 'idle':
+    case 'loading':
+      return <div class="chat-start" aria-busy="true" />;
+    case 'ready':
+      return conversation.path.value.length === 0 ? <Start /> : <Transcript conversation={conversation} keeper={keeper} />;
+  }
+}
+
+export function ChatPage() {
+  const keeper = useRef<EndKeeper | null>(null);
+  const conversation = current.value;
+  const chatId = conversation.chatId.value;
+  const title = conversation.title.value ?? world.value.chats.get(chatId ?? '')?.title ?? null;
+  useEffect(() => {
+    document.title = title === null || title === '' ? 'Underpass' : `${title} · Underpass`;
+  }, [title]);
+  // The first message makes the chat: from then on it has an address.
+  useEffect(() => {
+    if (chatId === null || path.peek() !== '/') return;
+    adopt(conversation);
+    go(`/chat/${chatId}`, { replace: true });
+  }, [conversation, chatId]);
+  return (
+    <div class="chat-page">
+      <RouteLine />
+      <Body conversation={conversation} keeper={keeper} />
+      <Composer conversation={conversation} onSent={() => keeper.current?.pin()} />
+    </div>
+  );
+}

@@ -1,0 +1,98 @@
+import './providers.css';
+import { MessageSquare, Plus } from 'lucide';
+import type { Provider } from '../api/types';
+import { CopyButton } from '../components/copy';
+import { Icon } from '../components/icon';
+import { Page } from '../components/shell';
+import { Status } from '../components/status';
+import { restartSession } from '../state/acts';
+import { now } from '../state/clock';
+import { detailOf } from '../state/picker';
+import { providers, world } from '../state/store';
+import { openConnect } from '../state/ui';
+import { contextLength } from '../words';
+
+function Models({ provider }: { readonly provider: Provider }) {
+  if (provider.models.length === 0) return null;
+  return (
+    <ul class="provider-models">
+      {provider.models.map((model) => (
+        <li key={model.id}>
+          <code>{model.id}</code>
+          {model.max_model_len !== null && <span class="session-facts">{`${contextLength(model.max_model_len) ?? ''} context`}</span>}
+          <CopyButton isIcon label={`Copy the model id ${model.id}`} text={() => model.id} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function ProviderRow({ provider }: { readonly provider: Provider }) {
+  const { session } = provider;
+  const canRestart = provider.status === 'stopped' && session !== null;
+  return (
+    <li class="provider-row">
+      <div class="provider-head">
+        <h3>{provider.name}</h3>
+        <Status status={provider.status} />
+        <div class="provider-acts">
+          {session !== null && <a class="button is-small is-bare" href={`/sessions/${session.id}`}>Session</a>}
+          {canRestart && <button type="button" class="button is-small" onClick={() => void restartSession(session.id)}>Restart</button>}
+          {provider.status === 'running' && (
+            <a class="button is-small" href={`/?provider=${encodeURIComponent(provider.name)}`}><Icon of={MessageSquare} size={15} /> Chat</a>
+          )}
+        </div>
+      </div>
+      <p class="provider-detail">{detailOf(provider, now.value)}</p>
+      <Models provider={provider} />
+    </li>
+  );
+}
+
+function Group({ title, lead, all }: { readonly title: string; readonly lead: string; readonly all: readonly Provider[] }) {
+  if (all.length === 0) return null;
+  return (
+    <section class="section" aria-label={title}>
+      <h2>{title}</h2>
+      <p class="section-lead">{lead}</p>
+      <ul class="rows">{all.map((provider) => <ProviderRow key={provider.id} provider={provider} />)}</ul>
+    </section>
+  );
+}
+
+function Programs() {
+  const address = `${window.location.origin}/v1`;
+  return (
+    <section class="section" aria-label="For programs">
+      <h2>For programs</h2>
+      <p class="section-lead">Any OpenAI-compatible client reaches the same models here, with <a href="/settings">a key</a>.</p>
+      <div class="paste">
+        <code tabindex={0}>{address}</code>
+        <CopyButton text={() => address} label="Copy the base URL" />
+      </div>
+    </section>
+  );
+}
+
+export function ProvidersPage() {
+  const all = providers.value;
+  const add = <button type="button" class="button is-main" onClick={openConnect}><Icon of={Plus} size={16} /> Connect a model</button>;
+  return (
+    <Page title="Providers" acts={add}>
+      <Group
+        title="My sessions"
+        lead="Models that run in your own sessions. They appear by themselves, and nobody else can see or use them."
+        all={all.filter(({ type }) => type === 'openai-tunnel')}
+      />
+      <Group title="Shared endpoints" lead="Endpoints that somebody added to this hub." all={all.filter(({ type }) => type === 'openai')} />
+      {all.length === 0 && world.value.isKnown && (
+        <div class="empty">
+          <h2>No providers yet</h2>
+          <p>A provider is a place with models that you can chat with. It appears here by itself as soon as a tunnel with a model server behind it is open.</p>
+          <pre tabindex={0}><code>{`underpass tunnel 8000 --openai --hub ${window.location.origin}`}</code></pre>
+        </div>
+      )}
+      {all.length > 0 && <Programs />}
+    </Page>
+  );
+}

@@ -1,0 +1,72 @@
+import type { Message, Trouble } from '../api/types';
+import type { ApiError } from '../api/errors';
+import type { SseEvent } from './sse';
+import { EventSubscription, type SourceState } from './source';
+
+/** What a run says, in order, each once. */
+export type RunEvent =
+  | { readonly kind: 'delta'; readonly text: string; readonly reasoning: string }
+  | { readonly kind: 'status'; readonly status: string; readonly error: Trouble | null }
+  | { readonly kind: 'end'; readonly message: Message };
+
+function parse(data: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : null;
+  } catch {
+    return null;
+  }
+}
+
+const words = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** One event of the stream as a RunEvent; null for kinds that this page does not know. */
+export function readRunEvent(event: SseEvent): RunEvent | null {
+  const data = parse(event.data);
+  if (data === null) return null;
+  switch (event.event) {
+    case 'delta':
+      return { kind: 'delta', text: words(data['text']), reasoning: words(data['reasoning']) };
+    case 'status':
+      return { kind: 'status', status: words(data['status']), error: (data['error'] ?? null) as Trouble | null };
+    case 'end':
+      return { kind: 'end', message: data['message'] as Message };
+    default:
+      return null;
+  }
+}
+
+/** Lets each sequence number pass once: a resumed stream may repeat what was seen. */
+export class OnceFilter {
+  #last = -1;
+
+  isNew(id: string): boolean {
+    const seq = id === '' ? NaN : Number(id);
+    if (Number.isNaN(seq)) return true;
+    if (seq <= this.#last) return false;
+    this.#last = seq;
+    return true;
+  }
+}
+
+export interface RunHandlers {
+  readonly onEvent: (event: RunEvent) => void;
+  readonly onState: (state: SourceState) => void;
+  readonly onRefused: (error: ApiError) => void;
+}
+
+/** Watches a run from its beginning until its `end`. The run goes on at the hub whoever watches. */
+export function watchRun(runId: string, handlers: RunHandlers): EventSubscription {
+  const once = new OnceFilter();
+  return new EventSubscription(`/api/runs/${encodeURIComponent(runId)}/events`, {
+    onState: handlers.onState,
+    onRefused: handlers.onRefused,
+    onEvent(raw) {
+      if (!once.isNew(raw.id)) return true;
+      const event = readRunEvent(raw);
+      if (event === null) return true;
+      handlers.onEvent(event);
+      return event.kind !== 'end';
+    },
+  });
+}
