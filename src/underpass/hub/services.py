@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +18,16 @@ from underpass.config import HubConfig
 from underpass.core.clock import Clock
 from underpass.core.errors import NotAllowed
 from underpass.core.principal import Principal, Scope
+from underpass.hub.auth import Credential
 from underpass.store import Store
 
 if TYPE_CHECKING:
     from underpass.chat.service import Chats
     from underpass.gateway.door import Door
+    from underpass.hub.audit import Trail
     from underpass.hub.auth import Auth
-    from underpass.hub.link import Links
+    from underpass.hub.links import Links
+    from underpass.hub.usage import UsageWriter
     from underpass.registry.feed import Feed
     from underpass.registry.live import Registry
     from underpass.sessions.service import Sessions
@@ -43,6 +47,10 @@ class Services:
     door: Door
     chats: Chats
     links: Links
+    trail: Trail
+    usage: UsageWriter
+    stopping: asyncio.Event
+    """Set when the hub begins to stop: streams that would never end by themselves do so now."""
 
 
 def services(request: Request) -> Services:
@@ -56,6 +64,11 @@ async def principal(request: Request) -> Principal:
     return await services(request).auth.authenticate(request.scope)
 
 
+async def signed_in(request: Request) -> Credential:
+    """What the caller is signed in by. Raises NotAuthenticated, NotAllowed (CSRF)."""
+    return await services(request).auth.authenticator.credential(request.scope)
+
+
 def public_url(request: Request) -> str:
     """The hub's address as this caller should write it, without a slash at the end."""
     set_url = services(request).config.public_url
@@ -64,6 +77,7 @@ def public_url(request: Request) -> str:
 
 ServicesDep = Annotated[Services, Depends(services)]
 Caller = Annotated[Principal, Depends(principal)]
+SignedIn = Annotated[Credential, Depends(signed_in)]
 PublicUrl = Annotated[str, Depends(public_url)]
 
 

@@ -4,3 +4,22 @@ Each file exports `router: APIRouter` whose paths start at the resource (`/sessi
 the app puts `/api` in front. Errors are raised as AppError and become problem documents.
 Dependencies are in `underpass.hub.services`.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+RESOURCES = (
+    *("auth", "me", "users", "groups", "keys", "events", "usage", "audit"),
+    *("sessions", "templates", "clusters", "tunnels", "providers"),
+    *("chats", "runs", "forward"),
+)
+
+
+def routers() -> list[APIRouter]:
+    """The router of each resource, in the order of the OpenAPI document."""
+    return [import_module(f"underpass.hub.api.{name}").router for name in RESOURCES]

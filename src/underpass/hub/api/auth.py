@@ -1,0 +1,266 @@
+"""`/api/auth`: signing in and out, the first admin, one-time links, device codes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, RedirectResponse
+
+from underpass.core.errors import NotAllowed, NotAuthenticated
+from underpass.core.times import iso
+from underpass.hub.api.shapes import In, browser_of
+from underpass.hub.auth.device import INTERVAL_S, LIFETIME_S
+from underpass.hub.auth.requests import address_of, check_not_cross_site, set_cookie
+from underpass.hub.services import Caller, PublicUrl, Services, ServicesDep, services
+from underpass.store import DeviceCodeRecord, UserRecord
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+class AuthState(BaseModel):
+    """What a page asks first."""
+
+    needs_setup: bool
+    signed_in: bool
+
+
+class SignInIn(In):
+    """A name and its password."""
+
+    name: str = Field(max_length=255)
+    password: str = Field(max_length=4096)
+
+
+class SetupIn(SignInIn):
+    """The first admin; `token` is from the link that the hub printed."""
+
+    token: str = Field(max_length=200)
+
+
+class DeviceIn(In):
+    """A machine that asks to be signed in, and what it says about itself."""
+
+    purpose: Literal["session", "login"]
+    name: str | None = Field(None, max_length=63)
+    host: str = Field(max_length=255)
+    user: str = Field(max_length=255)
+
+
+class DeviceOut(BaseModel):
+    """`device_code` is the machine's secret; `user_code` is what it shows."""
+
+    device_code: str
+    user_code: str
+    verification_url: str
+    interval_s: float = INTERVAL_S
+    expires_in_s: float = LIFETIME_S
+
+
+class DeviceTokenIn(In):
+    """Asks whether somebody has approved."""
+
+    device_code: str = Field(max_length=200)
+
+
+class DeviceTokenOut(BaseModel):
+    """`token` is a session token (`ups_`) or, for `login`, a key (`up_`)."""
+
+    status: Literal["pending", "approved"]
+    token: str | None = None
+    session: dict[str, Any] | None = None
+    user: str | None = None
+
+
+class DeviceRequestOut(BaseModel):
+    """What the person sees before approving."""
+
+    user_code: str
+    purpose: str
+    name: str | None
+    host: str
+    user: str
+    status: str
+    expires_at: str | None
+
+
+@router.get("/state")
+async def state(request: Request, services: ServicesDep) -> AuthState:
+    """Whether the hub needs its first admin, and whether this browser is signed in."""
+    try:
+        await services.auth.authenticate(request.scope)
+        return AuthState(needs_setup=False, signed_in=True)
+    except NotAuthenticated:
+        return AuthState(needs_setup=await services.auth.sign_ins.needs_setup(), signed_in=False)
+
+
+@router.post("/sign-in", status_code=204)
+async def sign_in(body: SignInIn, request: Request, services: ServicesDep) -> Response:
+    """Sign this browser in by name and password."""
+    check_not_cross_site(request.scope, services.config.public_url)
+    browser = browser_of(request)
+    try:
+        user, cookie = await services.auth.sign_ins.by_password(body.name, body.password, browser)
+    except NotAuthenticated:
+        await services.trail.note(
+            "sign_in.failed", actor_id=None, subject=body.name, address=browser.address
+        )
+        raise
+    return await _signed_in(request, services, user, cookie, by="password")
+
+
+@router.post("/sign-out", status_code=204)
+async def sign_out(request: Request, services: ServicesDep) -> Response:
+    """End this browser's sign-in."""
+    response = Response(status_code=204)
+    response.headers.append("Set-Cookie", _cookie(request, "", 0))
+    try:
+        found = await services.auth.authenticator.credential(request.scope)
+    except NotAuthenticated:
+        return response
+    if found.is_browser:
+        await services.auth.sign_ins.end(found.id)
+        await services.trail.note(
+            "sign_out",
+            actor_id=found.principal.user_id,
+            subject=found.principal.user_name,
+            address=address_of(request.scope),
+        )
+    return response
+
+
+@router.post("/setup", status_code=204)
+async def set_up(body: SetupIn, request: Request, services: ServicesDep) -> Response:
+    """Make the first admin with the token of the printed link, and sign this browser in."""
+    check_not_cross_site(request.scope, services.config.public_url)
+    user, cookie = await services.auth.sign_ins.set_up(
+        body.token, body.name, body.password, browser_of(request)
+    )
+    return await _signed_in(request, services, user, cookie, by="setup")
+
+
+@router.get("/link", status_code=303)
+async def open_link(token: str, request: Request, services: ServicesDep) -> Response:
+    """Sign this browser in by a one-time link, and go to the first page."""
+    user, cookie = await services.auth.sign_ins.by_link(token[:200], browser_of(request))
+    response = await _signed_in(request, services, user, cookie, by="link")
+    redirect = RedirectResponse("/", 303)
+    redirect.headers.append("Set-Cookie", response.headers["Set-Cookie"])
+    return redirect
+
+
+# --- device codes ----------------------------------------------------------------------------
+
+
+@router.post("/device", status_code=201)
+async def ask_device(
+    body: DeviceIn, request: Request, services: ServicesDep, url: PublicUrl
+) -> DeviceOut:
+    """Ask for a device code. Nobody has to be signed in for this."""
+    record, secret = await services.auth.device.ask(
+        body.purpose,
+        name=body.name,
+        host=body.host,
+        user=body.user,
+        address=address_of(request.scope),
+    )
+    return DeviceOut(
+        device_code=secret,
+        user_code=record.user_code,
+        verification_url=f"{url}/connect?code={record.user_code}",
+    )
+
+
+@router.post("/device/token", responses={202: {"model": DeviceTokenOut}})
+async def collect_device(
+    body: DeviceTokenIn, request: Request, services: ServicesDep
+) -> JSONResponse:
+    """Collect what was approved: 202 while nobody has answered, 410 when it is over."""
+    collected = await services.auth.device.collect(body.device_code)
+    if collected is None:
+        return JSONResponse({"status": "pending"}, 202)
+    await services.trail.note(
+        "device.signed_in",
+        actor_id=collected.user.id,
+        subject=(collected.session or {}).get("name") or collected.user.name,
+        address=address_of(request.scope),
+    )
+    out = DeviceTokenOut(
+        status="approved",
+        token=collected.token,
+        session=collected.session,
+        user=collected.user.name,
+    )
+    return JSONResponse(out.model_dump())
+
+
+@router.get("/device/{user_code}")
+async def show_device(user_code: str, caller: Caller, services: ServicesDep) -> DeviceRequestOut:
+    """What asks under this code: shown before approving."""
+    _browser_only(caller.key_id)
+    return _device_out(await services.auth.device.look(user_code))
+
+
+@router.post("/device/{user_code}/approve")
+async def approve_device(
+    user_code: str, request: Request, caller: Caller, services: ServicesDep
+) -> DeviceRequestOut:
+    """Sign that machine in as me."""
+    _browser_only(caller.key_id)
+    record = await services.auth.device.decide(user_code, caller.user_id, is_approved=True)
+    await services.trail.note(
+        "device.approve",
+        actor_id=caller.user_id,
+        subject=record.host,
+        address=address_of(request.scope),
+        purpose=record.purpose,
+    )
+    return _device_out(record)
+
+
+@router.post("/device/{user_code}/deny")
+async def deny_device(user_code: str, caller: Caller, services: ServicesDep) -> DeviceRequestOut:
+    """Refuse that machine."""
+    _browser_only(caller.key_id)
+    return _device_out(
+        await services.auth.device.decide(user_code, caller.user_id, is_approved=False)
+    )
+
+
+# --- helpers ---------------------------------------------------------------------------------
+
+
+def _browser_only(key_id: str | None) -> None:
+    """A key must not approve a machine: what the machine gets may reach further than the key."""
+    if key_id is not None:
+        raise NotAllowed("Approve this in the browser, signed in.", code="browser_only")
+
+
+async def _signed_in(
+    request: Request, services: Services, user: UserRecord, cookie: str, *, by: str
+) -> Response:
+    await services.trail.note(
+        "sign_in", actor_id=user.id, subject=user.name, address=address_of(request.scope), by=by
+    )
+    response = Response(status_code=204)
+    max_age_s = int(services.auth.sign_ins.lifetime_s)
+    response.headers.append("Set-Cookie", _cookie(request, cookie, max_age_s))
+    return response
+
+
+def _cookie(request: Request, secret: str, max_age_s: int) -> str:
+    url = services(request).config.public_url or f"{request.url.scheme}:"
+    return set_cookie(secret, max_age_s=max_age_s, is_secure=url.startswith("https:"))
+
+
+def _device_out(record: DeviceCodeRecord) -> DeviceRequestOut:
+    return DeviceRequestOut(
+        user_code=record.user_code,
+        purpose=record.purpose,
+        name=record.name,
+        host=record.host,
+        user=record.user,
+        status=record.status.value,
+        expires_at=iso(record.expires_at),
+    )

@@ -1,0 +1,34 @@
+"""What several routers share: paging, and a person as the API shows one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query, Request
+from pydantic import BaseModel, ConfigDict
+
+from underpass.hub.auth import Browser
+from underpass.hub.auth.requests import address_of
+
+T = TypeVar("T")
+
+After = Annotated[str | None, Query(description="The `next` of the part before.", max_length=200)]
+Limit = Annotated[int, Query(description="Items in one answer.", ge=1, le=1000)]
+
+
+class In(BaseModel):
+    """A request's body: a field that is not known is a mistake, and said so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListOf(BaseModel, Generic[T]):
+    """A part of a list, and the cursor of the next part (null: that was all)."""
+
+    items: list[T]
+    next: str | None = None
+
+
+def browser_of(request: Request) -> Browser:
+    """Who signs in, as far as the request tells."""
+    return Browser(address_of(request.scope), request.headers.get("user-agent", ""))
