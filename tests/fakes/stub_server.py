@@ -40,6 +40,7 @@ class Behaviour:
     cut_after: int = -1  # reset the connection after so many events
     status: int = 200  # another one is answered with an error body
     body_bytes: int = -1  # no events: so many numbered bytes
+    text: str = ""  # events carry this text, a few characters each, instead of numbers
     tag: str = ""  # shown in `seen`, so that a test finds its own request
     stamp: bool = False  # each event carries the monotonic nanosecond at which it was written
 
@@ -53,9 +54,33 @@ def behaviour_of(request: Request) -> tuple[Behaviour, dict[str, Any]]:
         return Behaviour(), {}
     if not isinstance(body, dict):
         return Behaviour(), {}
-    wanted = body.get("stub") or {}
+    wanted = body.get("stub") or _in_last_message(body)
     known = {f.name for f in fields(Behaviour)}
     return Behaviour(**{k: v for k, v in wanted.items() if k in known}), body
+
+
+def _in_last_message(body: dict[str, Any]) -> dict[str, Any]:
+    """A person at a page can only write a message: `stub: {"chunks": 100}`."""
+    messages = body.get("messages")
+    text = messages[-1].get("content") if isinstance(messages, list) and messages else None
+    if not isinstance(text, str) or not text.startswith("stub:"):
+        return {}
+    found: dict[str, Any] = json.loads(text[5:])
+    return found
+
+
+def text_events(text: str, piece_length: int = 4) -> list[bytes]:
+    """The text as chat.completion.chunks."""
+    pieces = [text[at : at + piece_length] for at in range(0, len(text), piece_length)]
+    chunk = {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "stub",
+    }
+    choices = [[{"index": 0, "delta": {"content": piece}}] for piece in pieces]
+    choices.append([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    return [f"data: {json.dumps({**chunk, 'choices': c})}\n\n".encode() for c in choices]
 
 
 def sse_event(number: int, size: int, stamp_ns: int = 0) -> bytes:
@@ -199,7 +224,8 @@ class StubServer:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for number in range(wish.chunks):
+        texts = text_events(wish.text) if wish.text else []
+        for number in range(len(texts) or wish.chunks):
             if wish.rate:
                 pause = began + number / wish.rate - loop.time()
                 if pause > 0:
@@ -213,7 +239,8 @@ class StubServer:
             if number == wish.cut_after:
                 connection.cut()
                 return
-            event = sse_event(number, wish.chunk_bytes, time.monotonic_ns() if wish.stamp else 0)
+            stamp_ns = time.monotonic_ns() if wish.stamp else 0
+            event = texts[number] if texts else sse_event(number, wish.chunk_bytes, stamp_ns)
             connection.chunk(event)
             request.chunks_sent += 1
             request.bytes_sent += len(event)

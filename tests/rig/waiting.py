@@ -7,7 +7,7 @@ slower, not red, and a machine that is fast does not wait.
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ def eventually(condition: Callable[[], T], within_s: float = 10.0, what: str = "
 
 
 async def eventually_async(
-    condition: Callable[[], T | Awaitable[T]], within_s: float = 10.0, what: str = ""
-) -> T:
+    condition: Callable[[], Any], within_s: float = 10.0, what: str = ""
+) -> Any:
     """As `eventually`, for coroutines: the loop goes on while it waits."""
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S
@@ -56,11 +56,9 @@ def _try(condition: Callable[[], T]) -> tuple[T | None, Exception | None]:
         return None, error
 
 
-async def _try_async(
-    condition: Callable[[], T | Awaitable[T]],
-) -> tuple[T | None, Exception | None]:
+async def _try_async(condition: Callable[[], Any]) -> tuple[Any, Exception | None]:
     try:
-        found: Any = condition()
+        found = condition()
         return (await found if inspect.isawaitable(found) else found), None
     except (AssertionError, OSError) as error:
         return None, error
