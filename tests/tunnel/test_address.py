@@ -35,7 +35,9 @@ def test_plain_http_to_another_machine_is_refused(typed: str) -> None:
     assert HubAddress.parse(typed, insecure_http=True).scheme == "http"
 
 
-@pytest.mark.parametrize("typed", ["", "ftp://hub", "https://", "https://hub:99999", "a b", "hub?x=1"])
+@pytest.mark.parametrize(
+    "typed", ["", "ftp://hub", "https://", "https://hub:99999", "a b", "hub?x=1"]
+)
 def test_what_is_no_address(typed: str) -> None:
     """Anything else is one sentence with an example."""
     with pytest.raises(ConfigError) as caught:

@@ -20,7 +20,11 @@ def test_it_always_verifies(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "fault"),
-    [(None, "cannot be read"), (b"", "holds no certificate"), (b"\xff\x00", "holds no certificate")],
+    [
+        (None, "cannot be read"),
+        (b"", "holds no certificate"),
+        (b"\xff\x00", "holds no certificate"),
+    ],
 )
 def test_a_bad_ca_file(tmp_path: Path, content: bytes | None, fault: str) -> None:
     """One sentence names the file and what is wrong with it."""

@@ -146,7 +146,11 @@ class HubApi:
                 asyncio.timeout(ANSWER_TIMEOUT_S),
                 self._way.session() as session,
                 session.post(
-                    self._way.address.url(path), json=body, headers=headers, allow_redirects=False
+                    self._way.address.url(path),
+                    json=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    **self._way.options(),
                 ) as answer,
             ):
                 raw = await answer.content.read(MAX_ANSWER_BYTES)

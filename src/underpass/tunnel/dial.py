@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -65,21 +66,23 @@ class Way:
         connector: aiohttp.BaseConnector | None = None,
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     ) -> aiohttp.ClientSession:
-        """A client that goes this way; the caller closes it."""
-        proxy = self.proxy
-        auth = None
-        if proxy is not None and proxy.user is not None:
-            auth = aiohttp.BasicAuth(proxy.user, proxy.password, encoding="utf-8")
+        """A client for this way; each request takes `options()` too. The caller closes it."""
         return aiohttp.ClientSession(
             connector=connector or self.connector(),
-            proxy=proxy.url if proxy else None,
-            proxy_auth=auth,
             trust_env=False,
             middlewares=middlewares,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": self._user_agent},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         )
+
+    def options(self) -> dict[str, Any]:
+        """What each request needs to go through the proxy, where there is one."""
+        if self.proxy is None:
+            return {}
+        secret = self.proxy.authorization
+        headers = {} if secret is None else {"Proxy-Authorization": secret}
+        return {"proxy": self.proxy.url, "proxy_headers": headers}
 
     def connector(self) -> _Connector:
         """Fresh connections only: nothing of an earlier attempt is remembered."""
@@ -106,7 +109,9 @@ class Way:
             async with (
                 asyncio.timeout(5),
                 self.session(connector) as session,
-                session.head(self.address.url("/healthz"), allow_redirects=False) as answer,
+                session.head(
+                    self.address.url("/healthz"), allow_redirects=False, **self.options()
+                ) as answer,
             ):
                 return hub_time(answer.headers)
         except (OSError, TimeoutError, aiohttp.ClientError):
@@ -180,6 +185,7 @@ async def dial(way: Way, token: str) -> WebSocketCarrier:
                 compress=0,
                 max_msg_size=MAX_MESSAGE_BYTES,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
+                **way.options(),
             )
         if websocket.protocol != SUBPROTOCOL:
             raise DialError(

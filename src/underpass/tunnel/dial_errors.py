@@ -197,7 +197,7 @@ def _silence(about: Circumstances) -> DialError:
 
 def _proxy_answer(status: int, about: Circumstances) -> DialError:
     proxy = about.proxy
-    if status == 407:
+    if status in (401, 407):  # tinyproxy says 401 to a wrong password
         has_user = proxy is not None and proxy.user is not None
         fault = "does not accept that user and password" if has_user else "wants a password"
         return DialError(

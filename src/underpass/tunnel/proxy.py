@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -41,6 +42,13 @@ class Proxy:
         """Without the credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of Proxy-Authorization (RFC 7617, UTF-8), where there is a user."""
+        if self.user is None:
+            return None
+        return "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
 
     def __str__(self) -> str:
         return f"{self.url} (from {self.source})" if self.source else self.url
