@@ -1,0 +1,233 @@
+"""What happens next to a session. Pure: the record, the facts and the time in, one action out.
+
+The reconciler does the action, gathers the facts again and asks again, until nothing is left to
+do. So each rule needs to see one step only, and doing one twice does no harm.
+
+The agent is believed before the scheduler, and silence of either is "unknown": only a scheduler
+that answers and does not know the job, for a while, makes it a lost one.
+"""
+
+from __future__ import annotations
+
+from underpass.clusters.base import JobPhase
+from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
+from underpass.core.times import in_words
+from underpass.sessions.facts import (
+    Action,
+    Adopt,
+    AskAgent,
+    CancelExtra,
+    CancelJob,
+    End,
+    Facts,
+    Limits,
+    LinkState,
+    MoveTo,
+    Requeue,
+    Show,
+    Stop,
+    Submit,
+    Sweep,
+    Wish,
+)
+from underpass.store import SessionRecord
+
+_S = SessionStatus
+
+
+def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    """The next thing to do, or None for as long as nothing changes."""
+    if session.status in SESSION_ENDS:
+        return _after_the_end(session, facts, now, limits)
+    if facts.extras:
+        return CancelExtra(facts.extras[0])
+    if session.status is _S.STOPPING:
+        return _stopping(session, facts, now, limits)
+    if facts.said is not None:
+        return End(facts.said.reason, facts.said.exit_code, facts.said.message)
+    if facts.wish is not None:
+        if not session.is_attached and not _may_have_job(session, facts):
+            return End(_before_it_began(facts.wish))
+        return MoveTo(_S.STOPPING, "Stopping.")
+    if session.is_attached:
+        return _attached(session, facts, now, limits)
+    if session.status is _S.QUEUED:
+        return _queued(session, facts, now, limits)
+    return _under_way(session, facts, now, limits)
+
+
+# --- sessions that an agent opened by itself ---------------------------------------------------
+
+
+def _attached(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.link is LinkState.UP:
+        if session.status is not _S.RUNNING:
+            return MoveTo(_S.RUNNING, "")
+        return _show(session, "")
+    away_s = now - facts.link_since
+    if session.status is _S.QUEUED:
+        return End(EndReason.AGENT_LOST) if away_s > limits.attach_wait_s else None
+    if facts.link is LinkState.CLOSED or away_s > limits.agent_grace_s:
+        return End(EndReason.AGENT_LOST)
+    return _show(session, "The agent's connection was lost; it is dialling again.")
+
+
+# --- sessions that the hub launched ------------------------------------------------------------
+
+
+def _queued(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.link is LinkState.UP:
+        return MoveTo(_S.STARTING, "The job runs; the model server is starting.")
+    if facts.is_submitting:
+        return None
+    if facts.rejected is not None:
+        return End(EndReason.REJECTED, message=facts.rejected)
+    report = facts.report
+    if session.job_id is None:
+        if report is not None:
+            return Adopt(report.job_id)
+        return _submit(session, facts, now, limits)
+    if report is None:
+        return _missing(session, facts, now, limits)
+    if report.phase is JobPhase.ENDED:
+        return _ended_by_job(facts, now, limits)
+    if report.phase is JobPhase.RUNNING:
+        return MoveTo(_S.STARTING, "The job runs; its agent is dialling in.")
+    waiting_for = f"Waiting in the queue: {report.text}" if report.text else "Waiting in the queue."
+    return _show(session, waiting_for, report.raw_state)
+
+
+def _submit(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.in_doubt_since is None:
+        return Submit()
+    # A scheduler that answers again and does not know the tag may still be catching up.
+    unknown_since = facts.missing_since
+    if unknown_since is not None and now - unknown_since >= limits.submit_doubt_s:
+        return Submit()
+    return _show(session, "The cluster did not answer; looking whether it took the job.")
+
+
+def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.ends_itself_at is not None and now >= facts.ends_itself_at:
+        return Stop(EndReason.WALLTIME)
+    report = facts.report
+    if report is not None and report.phase is JobPhase.ENDED:
+        return _ended_by_job(facts, now, limits)
+    if report is None and facts.link is not LinkState.UP:
+        lost = _missing(session, facts, now, limits)
+        if lost is not None:
+            return lost
+    if facts.link is not LinkState.UP:
+        if report is not None and report.phase is JobPhase.PENDING:
+            return MoveTo(_S.QUEUED, "The cluster put the job back into its queue.")
+        return _show(session, _away(facts, now))
+    if session.status is _S.STARTING:
+        if facts.is_answering:
+            return MoveTo(_S.RUNNING, "")
+        return _show(session, facts.progress or "The model server is starting.")
+    return _show(session, "" if facts.is_answering else facts.progress)
+
+
+def _ended_by_job(facts: Facts, now: float, limits: Limits) -> Action | None:
+    """The job is over; the agent's own word is better than the exit code, so it is waited for."""
+    assert facts.report is not None
+    since = facts.ended_at if facts.ended_at is not None else now
+    if facts.link is LinkState.UP and now - since < limits.settle_s:
+        return None
+    reason = facts.report.end_reason or EndReason.AGENT_LOST
+    return End(reason, facts.report.exit_code, facts.report.text)
+
+
+def _missing(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.missing_since is not None and now - facts.missing_since >= limits.job_lost_s:
+        return End(EndReason.AGENT_LOST, message="Its cluster no longer knows its job.")
+    if facts.silent_since is not None and session.status is _S.QUEUED:
+        return _show(session, "The cluster does not answer just now; the job is not lost by that.")
+    return None
+
+
+def _away(facts: Facts, now: float) -> str:
+    if facts.link is LinkState.NEVER:
+        return "The job runs; its agent is dialling in."
+    minutes = int(now - facts.link_since) // 60
+    if not minutes:
+        return "The agent's connection was lost; it is dialling again."
+    return f"The agent has not been heard of for {in_words(minutes * 60)}; it may come back."
+
+
+# --- the end -----------------------------------------------------------------------------------
+
+
+def _stopping(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    wish = facts.wish or Wish(EndReason.USER, now)
+    if _is_over(session, facts):
+        return End(wish.reason, None if facts.said is None else facts.said.exit_code)
+    if facts.is_submitting:
+        return None
+    patience_s = limits.stop_grace_s + limits.stop_slack_s
+    if facts.link is LinkState.UP and wish.asked_agent_at is None:
+        return AskAgent()
+    if session.is_attached:
+        if facts.link is not LinkState.UP or now - (wish.asked_agent_at or now) > patience_s:
+            return End(wish.reason)
+        return None
+    if wish.asked_job_at is None:
+        if facts.link is not LinkState.UP or now - (wish.asked_agent_at or now) > patience_s:
+            return CancelJob()
+        return None
+    if wish.killed_at is None and now - wish.asked_job_at > patience_s:
+        return CancelJob(kill=True)
+    if facts.silent_since is not None:
+        return _show(session, "The cluster does not answer; the job is ended as soon as it does.")
+    return None
+
+
+def _is_over(session: SessionRecord, facts: Facts) -> bool:
+    if facts.said is not None:
+        return True
+    if session.is_attached:
+        return facts.link is LinkState.CLOSED
+    if not _may_have_job(session, facts):
+        return True
+    if facts.report is not None:
+        return facts.report.phase is JobPhase.ENDED
+    # Not known to a scheduler that answers: gone, unless a lost submit may still turn up.
+    is_doubtful = session.job_id is None and facts.wish is not None and not facts.wish.killed_at
+    return facts.missing_since is not None and not is_doubtful
+
+
+def _after_the_end(
+    session: SessionRecord, facts: Facts, now: float, limits: Limits
+) -> Action | None:
+    if facts.link is LinkState.UP and session.end_reason is EndReason.AGENT_LOST:
+        # It was not lost after all.
+        return MoveTo(_S.RUNNING, "")
+    if session.is_attached:
+        return None
+    if not facts.is_swept:
+        is_gone = facts.report is None or facts.report.phase is JobPhase.ENDED
+        if is_gone or now - (session.ended_at or now) > limits.stop_grace_s:
+            return Sweep()
+        return None
+    return Requeue() if facts.wants_restart else None
+
+
+def _may_have_job(session: SessionRecord, facts: Facts) -> bool:
+    return (
+        session.job_id is not None
+        or facts.is_submitting
+        or facts.in_doubt_since is not None
+        or facts.report is not None
+        or facts.link is LinkState.UP
+    )
+
+
+def _before_it_began(wish: Wish) -> EndReason:
+    return EndReason.CANCELLED if wish.reason is EndReason.USER else wish.reason
+
+
+def _show(session: SessionRecord, text: str, raw_state: str | None = None) -> Show | None:
+    """New words, if they are new."""
+    if session.status_reason == text and raw_state in (None, session.job_raw_state):
+        return None
+    return Show(text, raw_state)

@@ -1,0 +1,248 @@
+"""What the files of this room share: the store, the registry, the feed, the clock, and what is live.
+
+All changes of records go through here, so each one is stored, kept in memory and pushed to the
+owner's open pages in one place and in this order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from underpass.clusters.base import JobReport
+from underpass.core.clock import Clock
+from underpass.core.errors import NotFound
+from underpass.core.states import SESSION_ENDS, SESSION_MOVES, SessionStatus, move
+from underpass.registry.feed import Feed
+from underpass.registry.live import Registry
+from underpass.sessions import views
+from underpass.sessions.facts import AgentEnd, Facts, Limits, LinkState, Wish
+from underpass.store import SessionRecord, Store, TunnelRecord
+from underpass.tunnel.link import Link
+
+log = logging.getLogger("underpass.sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a hub may set about sessions."""
+
+    is_local_for_everyone: bool = False
+    """Whether others than admins may start sessions as processes of the hub's own user."""
+    is_local_on: bool = True
+    limits: Limits = field(default_factory=Limits)
+    tick_s: float = 0.25
+    """How often the reconciler looks whether a poll or a time limit is due."""
+    public_url: str = ""
+    """The hub's address for people, without a slash at the end; empty: not known."""
+
+
+class LinkLike(Protocol):
+    """What this room needs of a `tunnel.link.Link`."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a carrier is connected."""
+        ...
+
+    def send_control(self, message: dict[str, Any]) -> object:
+        """Sends one message; it is kept until the peer has it."""
+        ...
+
+    def open(self, head: Any) -> Any:
+        """Opens a stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The last that an agent said about a tunnel's server."""
+
+    state: str
+    reason: str = ""
+    server: dict[str, Any] | None = None
+    models: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class Live:
+    """What is known of one session beside its record; gone when the hub restarts."""
+
+    record: SessionRecord
+    link: LinkLike | None = None
+    link_state: LinkState = LinkState.NEVER
+    link_since: float = 0.0
+    said: AgentEnd | None = None
+    readiness: dict[str, Readiness] = field(default_factory=dict)
+    """By tunnel id."""
+    report: JobReport | None = None
+    ended_at: float | None = None
+    missing_since: float | None = None
+    silent_since: float | None = None
+    extras: tuple[str, ...] = ()
+    cancelled_extras: set[str] = field(default_factory=set)
+    is_submitting: bool = False
+    is_asking: bool = False
+    """The cluster is being asked for something else."""
+    in_doubt_since: float | None = None
+    rejected: str | None = None
+    wish: Wish | None = None
+    is_swept: bool = False
+    wants_restart: bool = False
+    held_until: float = 0.0
+    """The cluster did not answer: nothing is asked of it before this time."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def tag(self) -> str:
+        """The tag of the session's present launch."""
+        return f"{self.record.id}.{self.record.spec.get('launch', 1)}"
+
+    def facts(self) -> Facts:
+        """A picture of all this for a decision."""
+        ready = list(self.readiness.values())
+        best = next((r for r in ready if r.state == "running"), ready[0] if ready else None)
+        return Facts(
+            link=self.link_state,
+            link_since=self.link_since,
+            said=self.said,
+            is_answering=best is not None and best.state == "running",
+            progress=best.reason if best is not None else "",
+            report=self.report,
+            ended_at=self.ended_at,
+            missing_since=self.missing_since,
+            silent_since=self.silent_since,
+            extras=self.extras,
+            is_submitting=self.is_submitting,
+            in_doubt_since=self.in_doubt_since,
+            rejected=self.rejected,
+            wish=self.wish,
+            is_swept=self.is_swept,
+            wants_restart=self.wants_restart,
+            ends_itself_at=self.record.wall_time_ends_at
+            if self.record.spec.get("watches_time")
+            else None,
+        )
+
+    def forget_launch(self) -> None:
+        """Before a new launch: what was known of the last one no longer holds."""
+        self.said = self.report = self.ended_at = self.missing_since = self.silent_since = None
+        self.in_doubt_since = self.rejected = self.wish = None
+        self.extras, self.cancelled_extras = (), set()
+        self.is_submitting = self.is_swept = self.wants_restart = False
+        self.held_until = 0.0
+        self.readiness.clear()
+
+
+class Room:
+    """Shared by the files of this room. `wake` asks the reconciler to look at a session soon."""
+
+    def __init__(
+        self, store: Store, registry: Registry, feed: Feed, clock: Clock, settings: SessionSettings
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.feed = feed
+        self.clock = clock
+        self.settings = settings
+        self.live: dict[str, Live] = {}
+        self.cluster_names: dict[str, tuple[str, str]] = {}
+        """id → (name, kind)."""
+        self.wake: Callable[[str], None] = lambda session_id: None
+        self._user_names: dict[str, str] = {}
+
+    async def live_of(self, session_id: str) -> Live:
+        """What is known of a session, begun from its record if need be. Raises NotFound."""
+        found = self.live.get(session_id)
+        if found is None:
+            record = await self.store.sessions.get(session_id)
+            if record.removed_at is not None:
+                raise NotFound("There is no such session.")
+            # Somebody else may have begun while the record was read.
+            found = self.live.setdefault(
+                session_id, Live(record, link_since=self.clock.now(), is_swept=_is_done(record))
+            )
+        return found
+
+    async def user_name(self, user_id: str) -> str:
+        """The user's name; names do not change while a hub runs."""
+        name = self._user_names.get(user_id)
+        if name is None:
+            user = await self.store.users.find(user_id)
+            name = user.name if user is not None else ""
+            self._user_names[user_id] = name
+        return name
+
+    # --- sessions ----------------------------------------------------------------------------
+
+    async def change(self, live: Live, **changes: Any) -> SessionRecord:
+        """Stores changes of a session and pushes them. A status must be a legal move."""
+        if "status" in changes:
+            move(SESSION_MOVES, live.record.status, SessionStatus(changes["status"]))
+        live.record = await self.store.sessions.update(live.record.id, **changes)
+        await self.publish(live.record)
+        return live.record
+
+    async def note(self, session_id: str, kind: str, text: str) -> None:
+        """One line on the session's timeline."""
+        await self.store.session_events.add(session_id, at=self.clock.now(), kind=kind, text=text)
+
+    async def publish(self, record: SessionRecord) -> None:
+        """Pushes a session as it is now."""
+        shape = await self.session_shape(record)
+        self.feed.publish(record.owner_id, "session", "upsert", shape)
+
+    async def session_shape(self, record: SessionRecord) -> dict[str, Any]:
+        """A session in the API's shape, with its tunnels."""
+        tunnels = await self.store.tunnels.of_session(record.id)
+        shapes = [await self.tunnel_shape(tunnel) for tunnel in tunnels]
+        return views.session(
+            record,
+            owner_name=await self.user_name(record.owner_id),
+            cluster=self.cluster_shape(record.cluster_id),
+            tunnels=shapes,
+        )
+
+    def cluster_shape(self, cluster_id: str | None) -> dict[str, Any] | None:
+        """A session's cluster, shortly."""
+        if cluster_id is None or cluster_id not in self.cluster_names:
+            return None
+        name, kind = self.cluster_names[cluster_id]
+        return {"id": cluster_id, "name": name, "kind": kind}
+
+    # --- tunnels -----------------------------------------------------------------------------
+
+    async def tunnel_shape(self, tunnel: TunnelRecord) -> dict[str, Any]:
+        """A tunnel in the API's shape."""
+        provider = await self.store.providers.of_tunnel(tunnel.id) if tunnel.openai else None
+        return views.tunnel(
+            tunnel,
+            owner_name=await self.user_name(tunnel.owner_id),
+            provider_id=None if provider is None else provider.id,
+            streams=self.streams_of(tunnel.id),
+        )
+
+    def streams_of(self, tunnel_id: str) -> int:
+        """How many requests pass through a tunnel right now."""
+        link = self.registry.link_of(tunnel_id)
+        if not isinstance(link, Link):
+            return 0
+        return sum(1 for stream in link.streams.values() if stream.opening.tunnel == tunnel_id)
+
+    async def publish_tunnel(self, tunnel: TunnelRecord) -> None:
+        """Pushes a tunnel as it is now."""
+        shape = await self.tunnel_shape(tunnel)
+        self.feed.publish(tunnel.owner_id, "tunnel", "upsert", shape)
+
+
+def touched(live: Live, **changes: Any) -> None:
+    """Notes what was done about the wish to end."""
+    if live.wish is not None:
+        live.wish = replace(live.wish, **changes)
+
+
+def _is_done(record: SessionRecord) -> bool:
+    return record.status in SESSION_ENDS

@@ -1,0 +1,402 @@
+"""What users ask of sessions, tunnels and providers. Routers and the link endpoint call this."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from underpass.clusters import template as templates
+from underpass.clusters.base import Cluster
+from underpass.clusters.script import shown_command
+from underpass.clusters.template import Template
+from underpass.core.clock import Clock, SystemClock
+from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from underpass.core.ids import hash_secret, new_id, new_secret
+from underpass.core.names import close_matches
+from underpass.core.principal import Principal
+from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus, TunnelStatus
+from underpass.registry.feed import Feed
+from underpass.registry.live import Registry
+from underpass.sessions import views
+from underpass.sessions.attendant import Attendant
+from underpass.sessions.facts import LinkState, Wish
+from underpass.sessions.logs import Logs
+from underpass.sessions.names import Names
+from underpass.sessions.places import ClusterAttendant, Places
+from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
+from underpass.sessions.room import LinkLike, Live, Room, SessionSettings
+from underpass.sessions.specs import session_spec
+from underpass.sessions.tunnels import Tunnels
+from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
+
+__all__ = ["SessionSettings", "Sessions"]
+
+_S = SessionStatus
+
+MAX_LOG_LINES = 5000
+
+
+class Sessions:
+    """All sessions of this hub. `load` before the first request, `close` at the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        feed: Feed,
+        *,
+        local: Cluster | None = None,
+        public_url: str = "",
+        clock: Clock | None = None,
+        templates_dir: Path | None = None,
+        settings: SessionSettings | None = None,
+    ) -> None:
+        """`local` runs sessions on the hub's own machine; None: it offers none.
+
+        Raises ConfigError for a template that is wrong.
+        """
+        settings = settings or SessionSettings(public_url=public_url.rstrip("/"))
+        self._room = Room(store, registry, feed, clock or SystemClock(), settings)
+        self._templates = templates.load(templates_dir)
+        self.places = Places(self._room, local)
+        programs = {t.program for t in self._templates.values() if t.program is not None}
+        self.places.programs = tuple(sorted(programs))
+        self.tunnels = Tunnels(self._room)
+        self._names = Names(self._room, self.tunnels)
+        self._logs = Logs(self._room)
+        self.reconciler = Reconciler(self._room, self.places, self.tunnels, self._logs)
+        self._room.wake = self.reconciler.wake
+        self._attendants: dict[str, Attendant] = {}
+
+    async def load(self) -> None:
+        """Takes up where the last hub ended: clusters, live sessions, tunnels, providers.
+
+        No agent is connected yet: what ran is `reconnecting` until its agent comes back.
+        """
+        await self.places.load()
+        for record in await self._room.store.sessions.all(is_live=True):
+            live = await self._room.live_of(record.id)
+            self._take_up(live)
+            await self.tunnels.link_lost(live)
+        for tunnel in await self._room.store.tunnels.all():
+            live = await self._room.live_of(tunnel.session_id)
+            if live.record.status in SESSION_ENDS and tunnel.status is not TunnelStatus.STOPPED:
+                await self.tunnels.stop(live, tunnel)
+            elif tunnel.openai:
+                await self.tunnels.providers.refresh(tunnel, live)
+        self._logs.start()
+        self.reconciler.start()
+
+    async def close(self) -> None:
+        """Stops looking after sessions; their jobs live on."""
+        for attendant in self._attendants.values():
+            await attendant.close()
+        await self.reconciler.close()
+        await self.places.close()
+        await self._logs.close()
+
+    # --- start, stop, restart, remove ------------------------------------------------------------
+
+    async def start(
+        self,
+        caller: Principal,
+        *,
+        template: str,
+        params: dict[str, Any] | None = None,
+        name: str | None = None,
+        cluster: str | None = None,
+        openai: bool = True,
+    ) -> SessionRecord:
+        """Asks for a session; it is `queued` when this returns.
+
+        Raises InvalidRequest (names the parameter), NotFound (template, cluster), Conflict
+        (`name_taken`, `template_unavailable`).
+        """
+        found = self._template(template)
+        launch = templates.launch(found, params or {})
+        place = await self.places.find(caller, cluster)
+        if self.places.is_online(place.id):
+            why_not = (await self.places.why_not(place, [found])).get(found.name)
+            if why_not is not None:
+                raise Conflict(why_not, code="template_unavailable")
+        chosen = await self._names.free(caller, name, str((params or {}).get("model") or template))
+        record = SessionRecord(
+            id=new_id("ses"),
+            owner_id=caller.user_id,
+            name=chosen,
+            created_at=self._room.clock.now(),
+            status_reason="Waiting to be given to its cluster.",
+            cluster_id=place.id,
+            template=found.name,
+            spec=session_spec(launch, params or {}, tunnel=chosen, openai=openai),
+        )
+        await self._room.store.sessions.add(record)
+        text = f"Asked for with the template {found.name}: {shown_command(launch.command)}"
+        await self._room.note(record.id, "created", text[:2000])
+        return await self._begin(record)
+
+    async def attach(
+        self, caller: Principal, *, name: str | None, host: str, replace: bool = False
+    ) -> tuple[SessionRecord, str]:
+        """A session for an agent that somebody runs by hand, and its token, shown once.
+
+        One that ended comes back under its name, with its tunnels and providers. Raises Conflict
+        (`name_taken`) when one of that name is live, unless `replace`: then it is taken over.
+        """
+        token = new_secret(TOKEN_PREFIX)
+        known = await self._names.attachable(caller, name, host, replace)
+        if known is not None:
+            live = await self._room.live_of(known.id)
+            await self._names.revive(live, hash_secret(token), host)
+            return live.record, token
+        wanted = await self._names.free(caller, name, host)
+        record = SessionRecord(
+            id=new_id("ses"),
+            owner_id=caller.user_id,
+            name=wanted,
+            created_at=self._room.clock.now(),
+            status_reason="Waiting for its agent to dial in.",
+            is_attached=True,
+            host=host[:255] or None,
+            token_hash=hash_secret(token),
+        )
+        await self._room.store.sessions.add(record)
+        await self._room.note(record.id, "created", f"Opened from {host}.")
+        return await self._begin(record), token
+
+    async def stop(self, caller: Principal, session_id: str) -> SessionRecord:
+        """Asks a session to end; one that has ended stays as it is. Raises NotFound."""
+        live = await self._own(caller, session_id)
+        await self._wish_to_end(live)
+        return live.record
+
+    async def restart(self, caller: Principal, session_id: str) -> SessionRecord:
+        """Starts a session anew, with the same row, tunnels and providers; a live one ends first.
+
+        Raises NotFound, Conflict (`session_attached`).
+        """
+        live = await self._own(caller, session_id)
+        if live.record.is_attached:
+            raise Conflict(
+                "This session was opened by an agent, so the hub cannot start it.",
+                code="session_attached",
+                hint="Run `underpass tunnel` there again; its provider comes back.",
+            )
+        if self.places.cluster(live.record.cluster_id) is None:
+            raise Conflict(
+                "The cluster that it ran on is gone.",
+                code="cluster_gone",
+                hint="Start a new session on another cluster.",
+            )
+        live.wants_restart = True
+        if live.record.status not in SESSION_ENDS:
+            await self._wish_to_end(live)
+        await self.reconciler.reconcile(live)
+        return live.record
+
+    async def remove(self, caller: Principal, session_id: str) -> None:
+        """Forgets an ended session with its tunnels, providers, timeline and log.
+
+        Raises NotFound, Conflict (`session_live`).
+        """
+        live = await self._own(caller, session_id)
+        if live.record.status not in SESSION_ENDS:
+            raise Conflict(
+                f"The session {live.record.name} is {live.record.status}.",
+                code="session_live",
+                hint="Stop it first.",
+            )
+        for tunnel in await self._room.store.tunnels.of_session(session_id):
+            await self.tunnels.delete(live, tunnel)
+        await self._room.store.sessions.remove(session_id)
+        self._room.live.pop(session_id, None)
+        owner = live.record.owner_id
+        self._room.feed.publish(owner, "session", "delete", {"id": session_id})
+
+    # --- see ------------------------------------------------------------------------------------
+
+    async def list_sessions(
+        self, caller: Principal, *, after: str | None = None, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """The caller's sessions, newest first, and the next page's cursor."""
+        page = await self._room.store.sessions.list(caller.user_id, after=after, limit=limit)
+        return [await self._room.session_shape(record) for record in page.items], page.next
+
+    async def show(self, caller: Principal, session_id: str) -> dict[str, Any]:
+        """One session with its timeline. Raises NotFound."""
+        live = await self._own(caller, session_id)
+        events = await self._room.store.session_events.list(session_id)
+        shape = await self._room.session_shape(live.record)
+        timeline = views.timeline(events)
+        return shape | {"timeline": timeline}
+
+    async def shape(self, record: SessionRecord) -> dict[str, Any]:
+        """A session in the API's shape, without its timeline."""
+        return await self._room.session_shape(record)
+
+    async def logs(
+        self, caller: Principal, session_id: str, *, tail: int
+    ) -> tuple[SessionLogLine, ...]:
+        """The last lines. Raises NotFound."""
+        await self._own(caller, session_id)
+        return await self._logs.tail(session_id, max(1, min(tail, MAX_LOG_LINES)))
+
+    async def follow(
+        self, caller: Principal, session_id: str, *, after: int
+    ) -> AsyncIterator[SessionLogLine]:
+        """New lines after a cursor, for as long as they are taken. Raises NotFound."""
+        await self._own(caller, session_id)
+        return self._logs.follow(session_id, after)
+
+    async def snapshot(self, caller: Principal) -> dict[str, list[dict[str, Any]]]:
+        """Everything of the caller's, as a page that opens needs it."""
+        sessions, _ = await self.list_sessions(caller, limit=1000)
+        return {
+            "sessions": sessions,
+            "tunnels": [tunnel for session in sessions for tunnel in session["tunnels"]],
+            "providers": await self.providers(caller),
+        }
+
+    async def list_templates(
+        self, caller: Principal, cluster: str | None = None
+    ) -> list[dict[str, Any]]:
+        """All templates, and why one cannot be used on that cluster. Raises NotFound."""
+        found = list(self._templates.values())
+        try:
+            place = await self.places.find(caller, cluster)
+            why_not = await self.places.why_not(place, found)
+        except NotFound as error:
+            if cluster is not None:
+                raise
+            why_not = {template.name: error.sentence() for template in found}
+        return [views.template(one, why_not=why_not.get(one.name)) for one in found]
+
+    # --- tunnels and providers ----------------------------------------------------------------------
+
+    async def live_for_tunnel(self, session_id: str) -> Live:
+        """What is known of a tunnel's session."""
+        return await self._room.live_of(session_id)
+
+    async def open_tunnel(
+        self, caller: Principal, session_id: str, *, name: str | None, target: str, openai: bool
+    ) -> dict[str, Any]:
+        """A further tunnel on one of the caller's sessions. Raises NotFound, Conflict."""
+        live = await self._own(caller, session_id)
+        async with live.lock:
+            tunnel = await self.tunnels.open(live, name=name, target=target, openai=openai)
+        return await self._room.tunnel_shape(tunnel)
+
+    async def list_tunnels(
+        self, caller: Principal, *, after: str | None = None, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """The caller's tunnels, newest first, and the next page's cursor."""
+        page = await self._room.store.tunnels.list(caller.user_id, after=after, limit=limit)
+        return [await self._room.tunnel_shape(tunnel) for tunnel in page.items], page.next
+
+    async def all_tunnels(self, caller: Principal) -> list[dict[str, Any]]:
+        """For an admin: that each tunnel exists, whose it is, its status and its bytes."""
+        found = await self._room.store.tunnels.all()
+        return [await self.tunnels.shape(caller, tunnel) for tunnel in found]
+
+    async def providers(self, caller: Principal) -> list[dict[str, Any]]:
+        """All that the caller may use, both types, their own first."""
+        found = self._room.registry.providers_visible_to(caller)
+        return [await self.provider_shape(view.id, caller) for view in found]
+
+    async def provider_shape(self, provider_id: str, caller: Principal) -> dict[str, Any]:
+        """One provider. Raises NotFound, also for a stranger's."""
+        view = self._room.registry.provider(provider_id, caller)
+        live, status = None, None
+        if view.session_id is not None:
+            live = await self._room.live_of(view.session_id)
+        if view.tunnel_id is not None:
+            tunnel = await self._room.store.tunnels.find(view.tunnel_id)
+            status = tunnel.status if tunnel is not None else None
+        return self.tunnels.providers.shape(view, status, live)
+
+    # --- links ---------------------------------------------------------------------------------------
+
+    async def admit(self, token: str) -> SessionRecord | ClusterRecord:
+        """Whose token this is. Raises NotAuthenticated (`session_token_invalid`), NotAllowed
+        (`session_ended`)."""
+        hashed = hash_secret(token)
+        session = await self._room.store.sessions.by_token_hash(hashed)
+        if session is None:
+            cluster = await self._room.store.clusters.by_token_hash(hashed)
+            if cluster is not None:
+                return cluster
+            raise NotAuthenticated(
+                "This session token is wrong, or was replaced by a newer one.",
+                code="session_token_invalid",
+                hint="Start the session or run the command again.",
+            )
+        is_over = session.status in SESSION_ENDS and session.end_reason != EndReason.AGENT_LOST
+        if session.removed_at is not None or is_over:
+            raise NotAllowed(
+                f"The session {session.name} has ended.",
+                code="session_ended",
+                hint="Start it again.",
+            )
+        return session
+
+    async def link_up(self, session_id: str, link: LinkLike) -> Attendant:
+        """A session's agent dialled in with a new link; it takes over from an older one."""
+        live = await self._room.live_of(session_id)
+        async with live.lock:
+            older = self._attendants.pop(session_id, None)
+            live.link, live.link_state = link, LinkState.UP
+            live.link_since = self._room.clock.now()
+            live.readiness.clear()
+            live.said = None
+            if older is not None:
+                await older.close()
+            attendant = Attendant(self._room, self.tunnels, self._logs, live, link)
+            self._attendants[session_id] = attendant
+        self._room.wake(session_id)
+        return attendant
+
+    async def cluster_link_up(self, cluster_id: str, link: LinkLike) -> ClusterAttendant:
+        """A joined machine dialled in. Raises NotFound."""
+        return await self.places.link_up(cluster_id, link)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    async def _own(self, caller: Principal, session_id: str) -> Live:
+        """The caller's session. Raises NotFound, in the same words for a stranger's."""
+        live = await self._room.live_of(session_id)
+        if live.record.owner_id != caller.user_id:
+            raise NotFound("There is no such session.")
+        return live
+
+    async def _begin(self, record: SessionRecord) -> SessionRecord:
+        live = await self._room.live_of(record.id)
+        await self._room.publish(record)
+        self._room.wake(record.id)
+        return live.record
+
+    async def _wish_to_end(self, live: Live) -> None:
+        if live.record.status not in SESSION_ENDS and live.wish is None:
+            live.wish = Wish(EndReason.USER, self._room.clock.now())
+            await self._room.note(live.record.id, "stop_asked", "You asked it to stop.")
+        await self.reconciler.reconcile(live)
+
+    def _take_up(self, live: Live) -> None:
+        """What the last hub was about to do is not known, so it is looked for or done again."""
+        record, now = live.record, self._room.clock.now()
+        spec = record.spec
+        if record.status is _S.STOPPING:
+            live.wish = Wish(EndReason.USER, now)
+        was_submitted = spec.get("submitted") == spec.get("launch", 1) and not record.is_attached
+        if record.job_id is None and was_submitted:
+            live.in_doubt_since = now
+
+    def _template(self, name: str) -> Template:
+        found = self._templates.get(name)
+        if found is not None:
+            return found
+        close = close_matches(name, self._templates)
+        raise NotFound(
+            f"There is no template '{name[:80]}'.",
+            hint=f"There are: {', '.join(close or sorted(self._templates))}.",
+        )
