@@ -142,6 +142,7 @@ class Relay:
             self._is_events = True
             await self._start(200, headers.event_stream(self._request_id))
         await self._send({"type": "http.response.body", "body": sse.KEEPALIVE, "more_body": True})
+        self._beating = None
 
     async def _settle(self) -> None:
         """Lets a comment that is being sent get out before anything else."""
