@@ -1,8 +1,5 @@
-"""`python -m underpass`: the same as the command `underpass`, where its script is not on the PATH."""
-
-from __future__ import annotations
+"""`python -m underpass` is the same as `underpass`."""
 
 from underpass.cli.main import main
 
-if __name__ == "__main__":
-    main()
+main()

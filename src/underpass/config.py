@@ -230,6 +230,11 @@ class AgentConfig(_Settings):
         return cls.load(flags, file if file.exists() else None)
 
 
+def environment() -> dict[str, str]:
+    """The process's variables as they are: for what takes proxy settings or starts a child."""
+    return dict(os.environ)
+
+
 def credentials_file() -> Path:
     """Where `underpass login` keeps the hub's address and the key, with mode 0600."""
     return default_config_dir() / "credentials.toml"

@@ -7,6 +7,8 @@ a restart all of them come back together).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import structlog
 
 from underpass.core.clock import Clock

@@ -90,7 +90,7 @@ async def _run(
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the hub stops in its own order."""
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
         """Nothing: `_run` listens."""
         return contextlib.nullcontext()
 

@@ -1,0 +1,242 @@
+"""`underpass users` and `underpass groups`: through the hub, for admins."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from underpass.cli import options
+from underpass.cli.client import HubClient, connect, run
+from underpass.cli.output import note, print_json, print_table, when
+from underpass.core.errors import NotFound
+
+app = typer.Typer(help="Users, through the hub. For admins.", no_args_is_help=True)
+groups_app = typer.Typer(help="Groups, through the hub. For admins.", no_args_is_help=True)
+
+User = Annotated[str, typer.Argument(help="The user's name.")]
+Group = Annotated[str, typer.Argument(help="The group's name.")]
+
+
+@app.command("ls")
+def list_users(as_json: options.Json = False, hub: options.Hub = None) -> None:
+    """List all users.
+
+    Example:
+
+      underpass users ls --json
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            found = await client.items("/api/users")
+        if as_json:
+            print_json(found)
+            return
+        rows = [
+            (
+                *(one[field] for field in ("name", "display_name", "is_admin", "is_disabled")),
+                when(one["created_at"]),
+            )
+            for one in found
+        ]
+        print_table(("name", "shown as", "admin", "disabled", "since"), rows, empty="No users.")
+
+    run(work())
+
+
+@app.command("add")
+def add_user(
+    name: User,
+    admin: Annotated[bool, typer.Option("--admin", help="May look after the hub.")] = False,
+    display_name: Annotated[str | None, typer.Option(help="How the user is shown.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+    hub: options.Hub = None,
+) -> None:
+    """Add a user.
+
+    Example:
+
+      underpass users add alice --display-name "Alice A."
+    """
+
+    async def work() -> None:
+        password = (
+            sys.stdin.readline().rstrip("\r\n")
+            if password_stdin
+            else typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        )
+        body = {"name": name, "display_name": display_name, "is_admin": admin, "password": password}
+        async with connect(hub=hub) as client:
+            user = await client.post("/api/users", body)
+        note(f"Added {user['name']}.")
+
+    run(work())
+
+
+@app.command("disable")
+def disable_user(name: User, hub: options.Hub = None) -> None:
+    """Disable a user: sign-ins, keys and tunnels end at once.
+
+    Example:
+
+      underpass users disable bob
+    """
+    _change(name, hub, {"is_disabled": True}, "disabled")
+
+
+@app.command("enable")
+def enable_user(name: User, hub: options.Hub = None) -> None:
+    """Let a disabled user in again.
+
+    Example:
+
+      underpass users enable bob
+    """
+    _change(name, hub, {"is_disabled": False}, "enabled")
+
+
+@app.command("rm")
+def remove_user(name: User, hub: options.Hub = None) -> None:
+    """Delete a user with their chats and keys. Their sessions must have ended.
+
+    Example:
+
+      underpass users rm bob
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            user = await _by_name(client, "/api/users", name, "user")
+            await client.delete(f"/api/users/{user['id']}")
+        note(f"Removed {name}.")
+
+    run(work())
+
+
+# --- groups ----------------------------------------------------------------------------------
+
+
+@groups_app.command("ls")
+def list_groups(as_json: options.Json = False, hub: options.Hub = None) -> None:
+    """List groups and who is in them.
+
+    Example:
+
+      underpass groups ls
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            found = await client.items("/api/groups")
+            names = {}
+            if any(one["members"] for one in found):
+                names = {one["id"]: one["name"] for one in await client.items("/api/users")}
+        if as_json:
+            print_json(found)
+            return
+        rows = [
+            (one["name"], sorted(names.get(member, member) for member in one["members"] or []))
+            for one in found
+        ]
+        print_table(("name", "members"), rows, empty="No groups.")
+
+    run(work())
+
+
+@groups_app.command("add")
+def add_group(
+    name: Group,
+    member: Annotated[
+        list[str] | None, typer.Option("--member", help="A user's name; may be repeated.")
+    ] = None,
+    hub: options.Hub = None,
+) -> None:
+    """Add a group.
+
+    Example:
+
+      underpass groups add physics --member alice --member bob
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            members = await _user_ids(client, member or [])
+            await client.post("/api/groups", {"name": name, "members": members})
+        note(f"Added {name}.")
+
+    run(work())
+
+
+@groups_app.command("set")
+def set_group(
+    name: Group,
+    member: Annotated[
+        list[str] | None, typer.Option("--member", help="A user's name; may be repeated.")
+    ] = None,
+    hub: options.Hub = None,
+) -> None:
+    """Replace who is in a group.
+
+    Example:
+
+      underpass groups set physics --member alice
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            group = await _by_name(client, "/api/groups", name, "group")
+            members = await _user_ids(client, member or [])
+            await client.patch(f"/api/groups/{group['id']}", {"members": members})
+        note(f"{name} has {len(members)} member{'' if len(members) == 1 else 's'}.")
+
+    run(work())
+
+
+@groups_app.command("rm")
+def remove_group(name: Group, hub: options.Hub = None) -> None:
+    """Delete a group; its members stay users.
+
+    Example:
+
+      underpass groups rm physics
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            group = await _by_name(client, "/api/groups", name, "group")
+            await client.delete(f"/api/groups/{group['id']}")
+        note(f"Removed {name}.")
+
+    run(work())
+
+
+# --- helpers ---------------------------------------------------------------------------------
+
+
+def _change(name: str, hub: str | None, body: dict[str, Any], done: str) -> None:
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            user = await _by_name(client, "/api/users", name, "user")
+            await client.patch(f"/api/users/{user['id']}", body)
+        note(f"{name} is {done}.")
+
+    run(work())
+
+
+async def _by_name(client: HubClient, path: str, name: str, noun: str) -> dict[str, Any]:
+    for one in await client.items(path):
+        if one["name"] == name.lower():
+            return one
+    raise NotFound(f"There is no {noun} '{name}'.", hint=f"See `underpass {noun}s ls`.")
+
+
+async def _user_ids(client: HubClient, names: list[str]) -> list[str]:
+    known = {one["name"]: one["id"] for one in await client.items("/api/users")}
+    unknown = [name for name in names if name.lower() not in known]
+    if unknown:
+        raise NotFound(f"There is no user '{unknown[0]}'.", hint="See `underpass users ls`.")
+    return [known[name.lower()] for name in names]
