@@ -97,7 +97,7 @@ async def test_a_watcher_that_lags_gets_what_gathered() -> None:
             log.finish({})
     deltas = [event for event in events if event.name == "delta"]
     assert [event.data for event in deltas] == [{"text": "0"}, *[{"text": "123"}] * 3]
-    gaps = [b - a for a, b in itertools.pairwise(times)]
+    gaps = [b - a for a, b in itertools.pairwise(times[1:5])]
     assert all(gap >= 0.045 for gap in gaps)
 
 

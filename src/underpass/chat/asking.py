@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from underpass.core.errors import ProviderTimeout, TunnelError
 from underpass.core.principal import Principal
 from underpass.gateway.door import DoorRequest
 
@@ -21,11 +22,31 @@ class Answer(Protocol):
     def cancel(self, reason: str) -> None:
         """Closes the upstream connection at once; does nothing after the end."""
 
+    def release(self) -> None:
+        """The answer is stored: the agent need not keep it any longer."""
+
 
 class Ask(Protocol):
     """Sends a `chat/completions` body; raises AppError before the first byte of an answer."""
 
     async def __call__(self, principal: Principal, body: bytes, request_id: str) -> Answer: ...
+
+
+class StreamLike(Protocol):
+    """`tunnel.stream.Stream`, as far as an adopted answer needs it."""
+
+    @property
+    def request_id(self) -> str: ...
+
+    async def read(self) -> bytes:
+        """Raises TunnelError."""
+        ...
+
+    def cancel(self, reason: str) -> None:
+        """Ends the stream on both sides."""
+
+    def release(self) -> None:
+        """The agent may forget the answer."""
 
 
 class DoorLike(Protocol):
@@ -34,6 +55,34 @@ class DoorLike(Protocol):
     async def call(self, principal: Principal, request: DoorRequest) -> Answer:
         """Raises AppError before the first byte of an answer."""
         ...
+
+
+class AdoptedAnswer:
+    """The answer to a request of a hub before us, whole, as its agent kept it."""
+
+    status = 200
+    """Not kept; a refusal is known by its body."""
+
+    def __init__(self, stream: StreamLike) -> None:
+        self._stream = stream
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" at the end. Raises ProviderTimeout when the link is lost."""
+        try:
+            return await self._stream.read()
+        except TunnelError as error:
+            raise ProviderTimeout(
+                "The tunnel was lost and did not come back in time. The answer is incomplete.",
+                hint="Look whether its session still runs; restart the session if not.",
+            ) from error
+
+    def cancel(self, reason: str) -> None:
+        """Closes the upstream connection at once."""
+        self._stream.cancel(reason)
+
+    def release(self) -> None:
+        """The answer is stored: the agent need not keep it any longer."""
+        self._stream.release()
 
 
 def ask_through(door: DoorLike) -> Ask:

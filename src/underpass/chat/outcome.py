@@ -22,6 +22,12 @@ _STATUS_HINTS = {
 _PLACE_GONE = frozenset({"tunnel_stopped", "tunnel_lost", "stream_reset", "resume_expired"})
 
 
+class HubRestarted(AppError):
+    """An earlier hub was asking, and its agent does not have the answer any more."""
+
+    code = "hub_restarted"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The status that a run and its message end with, and why, where that is not plain."""
@@ -50,9 +56,13 @@ class Stopwatch:
 
 def timings(watch: Stopwatch, assembler: Assembler, *, has_reasoning: bool) -> dict[str, Any]:
     """The numbers under an answer; speed from the server's own counts, or None."""
-    if watch.first_at is None:
-        return {"first_token_s": None, "tokens_per_s": None, "duration_s": _ms(watch)}
     speed = _number((assembler.server_timings or {}).get("predicted_per_second"))
+    if watch.first_at is None:
+        return {
+            "first_token_s": None,
+            "tokens_per_s": round(speed, 1) if speed is not None else None,
+            "duration_s": _ms(watch),
+        }
     tokens = _number((assembler.usage or {}).get("completion_tokens"))
     span = watch.last_at - watch.first_at
     if speed is None and tokens is not None and tokens > 1 and span > 0.001:
@@ -112,6 +122,8 @@ def ending_of_refusal(status: int, body: bytes) -> Ending:
 def ending_of_error(error: AppError, *, has_content: bool) -> Ending:
     """How an answer ended that something between the hub and the model server broke off."""
     reason = AnswerError(error.code, error.message, error.hint)
+    if isinstance(error, HubRestarted):
+        return Ending(MessageStatus.INTERRUPTED, reason)
     is_gone = isinstance(error, TunnelStopped | ProviderTimeout | TunnelError)
     if has_content and (is_gone or error.code in _PLACE_GONE):
         return Ending(MessageStatus.INTERRUPTED, reason)

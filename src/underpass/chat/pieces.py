@@ -66,6 +66,18 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
     return merged
 
 
+def beyond(pieces: Iterable[Piece], start: int, known: int) -> list[Piece]:
+    """The part of `pieces`, which begin at the position `start`, that lies after `known`."""
+    rest: list[Piece] = []
+    for piece in pieces:
+        if start >= known:
+            rest.append(piece)
+        elif start + piece.size > known:
+            rest.append(piece.after(known - start))
+        start += piece.size
+    return rest
+
+
 def add_tool_delta(calls: list[dict[str, Any]], delta: dict[str, Any]) -> None:
     """Adds one normalised delta (see `Piece.tool`) to the tool calls gathered so far."""
     index = delta["index"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from underpass.chat.assemble import Assembler
 from underpass.chat.log import RunLog
 from underpass.chat.outcome import (
     Ending,
+    HubRestarted,
     Stopwatch,
     ending_of,
     ending_of_error,
@@ -25,8 +26,8 @@ from underpass.chat.outcome import (
     is_place_gone,
     timings,
 )
-from underpass.chat.pieces import AnswerError, Piece, PieceKind, tool_calls_of
-from underpass.chat.shapes import message_out
+from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_calls_of
+from underpass.chat.shapes import message_out, provider_out
 from underpass.chat.writer import RunWriter
 from underpass.core.clock import Clock
 from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError
@@ -55,6 +56,8 @@ class Tools:
     """Raises ModelNotFound, ModelAmbiguous, TunnelStopped, ModelLoading."""
     why_gone: Callable[[Principal, str], Awaitable[str]]
     """One sentence on why the provider of that id went away, or ""."""
+    patience: Callable[[str | None, MessageStatus], Iterator[bool]]
+    """Whether it is still worth to wait for an agent that may have kept an answer."""
     changed: Callable[[Run], None]
     """Called when a run's status changes."""
 
@@ -67,9 +70,10 @@ class Run:
         record: RunRecord,
         message: MessageRecord,
         principal: Principal,
-        body: dict[str, Any],
+        body: dict[str, Any] | None,
         tools: Tools,
     ) -> None:
+        """`body`: what to ask; None to go on with an answer that an earlier hub asked for."""
         self.record = record
         self.log = RunLog(record.status.value)
         self.stored_position = 0
@@ -86,7 +90,10 @@ class Run:
         self._assembler = Assembler()
         self._watch = Stopwatch(tools.clock.monotonic())
         self._answer: Answer | None = None
+        self._adopted: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._assembled = 0
         self._is_stopping = False
+        self._has_begun = False
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -97,12 +104,22 @@ class Run:
         """The run's id."""
         return self.record.id
 
+    @property
+    def waits_for_adoption(self) -> bool:
+        """Whether an agent may bring the rest of its answer."""
+        return self._body is None and not self._adopted.done()
+
     # --- from outside ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the task that does the work."""
         self._tools.writer.add(self)
         self._task = asyncio.create_task(self._work(), name=f"run-{self.id}")
+
+    def adopt(self, answer: Answer) -> None:
+        """Hands over the answer that the run goes on with, from its first byte."""
+        if not self._adopted.done():
+            self._adopted.set_result(answer)
 
     def stop(self) -> None:
         """Ends the run and keeps what it said; a run that has ended stays as it is."""
@@ -111,7 +128,9 @@ class Run:
         self._is_stopping = True
         if self._answer is not None:
             self._answer.cancel("stopped")
-        self._task.cancel()
+        # A task that is cancelled ahead of its first step never gets to give the run its end.
+        if self._has_begun:
+            self._task.cancel()
 
     async def wait(self) -> None:
         """Returns when the run has ended and is stored, or its hub is closing."""
@@ -158,8 +177,9 @@ class Run:
             self.ended.set()
 
     async def _work_to_the_end(self) -> None:
+        self._has_begun = True
         try:
-            ending = await self._outcome()
+            ending = Ending(MessageStatus.STOPPED) if self._is_stopping else await self._outcome()
         except asyncio.CancelledError:
             if not self._is_stopping:
                 raise
@@ -169,8 +189,10 @@ class Run:
         if answer is not None and ending.status is not MessageStatus.COMPLETE:
             answer.cancel(ending.status.value)
         await self._store_end()
-        if answer is not None and ending.status is MessageStatus.COMPLETE:
-            await _drain(answer)
+        if answer is not None:
+            if ending.status is MessageStatus.COMPLETE:
+                await _drain(answer)
+            answer.release()
 
     async def _outcome(self) -> Ending:
         try:
@@ -186,7 +208,10 @@ class Run:
             return Ending(MessageStatus.FAILED, mistake)
 
     async def _generate(self) -> Ending:
-        answer = self._answer = await self._ask_when_ready()
+        if self._body is None:
+            answer = self._answer = await self._wait_for_adoption()
+        else:
+            answer = self._answer = await self._ask_when_ready(self._body)
         if answer.status >= 400:
             return ending_of_refusal(answer.status, await _read_some(answer))
         while chunk := await answer.read():
@@ -194,12 +219,33 @@ class Run:
             self.upstream_offset += len(chunk)
             if self._assembler.is_done or self._assembler.error is not None:
                 break
+            if self.log.position > MAX_ANSWER_CHARS:
+                raise ProviderError(
+                    "The answer is longer than the hub keeps.",
+                    code="answer_too_large",
+                    hint="Set max_tokens in the chat's settings.",
+                )
         self._take(self._assembler.finish())
         return ending_of(self._assembler, has_content=self.log.position > 0)
 
-    async def _ask_when_ready(self) -> Answer:
+    async def _wait_for_adoption(self) -> Answer:
+        """The answer that an agent kept while the hub was away; raises HubRestarted."""
+        status = self.record.status.value
+        self.log.set_status(status, reason="The hub was restarted; waiting for the session.")
+        patience = self._tools.patience(self._message.provider_id, self.record.status)
+        while not self._adopted.done() and next(patience):
+            await asyncio.wait([self._adopted], timeout=WAIT_POLL_S)
+        if not self._adopted.done():
+            raise HubRestarted(
+                "The hub was restarted while this answer came; it holds what came until then.",
+                hint="Ask again to get a whole answer.",
+            )
+        self.log.set_status(status)
+        return self._adopted.result()
+
+    async def _ask_when_ready(self, asked: dict[str, Any]) -> Answer:
         """Asks, once the provider can answer; raises what makes waiting useless."""
-        body = json.dumps(self._body, ensure_ascii=False).encode("utf-8", "replace")
+        body = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
         while True:
             try:
                 picked = self._tools.pick(self._principal, self.record.model)
@@ -217,34 +263,22 @@ class Run:
                 await asyncio.sleep(error.retry_after_s or 1.0)
 
     def _begin(self, picked: Pick) -> None:
-        provider = picked.provider
-        self._message = replace(
-            self._message,
-            provider_id=provider.id,
-            provider={
-                "id": provider.id,
-                "name": provider.name,
-                "session_name": provider.session_name,
-                "host": provider.host,
-            },
-        )
+        provider = provider_out(picked.provider)
+        self._message = replace(self._message, provider_id=picked.provider.id, provider=provider)
         self._set_status(MessageStatus.STREAMING)
 
     def _take(self, pieces: list[Piece]) -> None:
+        start = self._assembled
+        self._assembled += sum(piece.size for piece in pieces)
+        # An adopted answer comes from its beginning: what the log has already is left out.
+        pieces = beyond(pieces, start, self.log.position)
         if not pieces:
             return
-        self._watch.note(
-            self._tools.clock.monotonic(),
-            has_text=any(piece.kind is not PieceKind.REASONING for piece in pieces),
-        )
+        if self._body is not None:
+            has_text = any(piece.kind is not PieceKind.REASONING for piece in pieces)
+            self._watch.note(self._tools.clock.monotonic(), has_text=has_text)
         self.log.append(pieces)
         self._tools.writer.note(self)
-        if self.log.position > MAX_ANSWER_CHARS:
-            raise ProviderError(
-                "The answer is longer than the hub keeps.",
-                code="answer_too_large",
-                hint="Set max_tokens in the chat's settings.",
-            )
 
     async def _with_reason(self, ending: Ending) -> Ending:
         """The ending with the reason that the session gave for its own end, where it gave one."""
@@ -259,8 +293,7 @@ class Run:
     # --- the end -----------------------------------------------------------------------------
 
     def _end(self, ending: Ending) -> None:
-        if not self._assembler.is_done:
-            self.log.append(self._assembler.finish())
+        self._take(self._assembler.finish())
         pieces = self.log.read()
         reasoning = _text(pieces, PieceKind.REASONING)
         error = ending.error.as_json() if ending.error is not None else None

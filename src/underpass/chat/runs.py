@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
-from underpass.chat.asking import Ask
+from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
 from underpass.chat.log import LogEvent, RunLog
-from underpass.chat.pieces import AnswerError, Piece, PieceKind, tool_calls_of
+from underpass.chat.pieces import Piece, PieceKind
 from underpass.chat.run import Run, Tools
 from underpass.chat.shapes import message_out, run_out
 from underpass.chat.writer import RunWriter, piece_of
@@ -27,13 +27,14 @@ LINGER_S = 60.0
 """How long an ended run stays in memory, for watchers that come back for its last words."""
 WHY_GONE_S = 1.0
 PAGE_EVENTS = 1_000
+ADOPT_S = 45.0
+"""How long a run waits, after the hub's start, for the agent that may have kept its answer: agents
+come back within 30 s."""
+ADOPT_BACK_S = 2.0
+"""How long it waits once that agent is back."""
+ORPHAN_S = 45.0
+"""A run without a heartbeat for so long has lost its hub."""
 LOG = logging.getLogger(__name__)
-
-RESTARTED = AnswerError(
-    "hub_restarted",
-    "The hub was restarted while this answer came; this is what came until then.",
-    "Ask again to get a whole answer.",
-)
 
 
 class Runs:
@@ -47,7 +48,8 @@ class Runs:
         self._feed = feed
         self._clock = clock
         self._runs: dict[str, Run] = {}
-        self._unrecovered: dict[str, RunRecord] = {}
+        # Several hubs may share one PostgreSQL: what has a heartbeat is somebody else's.
+        self._orphan_s = 0.0 if store.database.is_sqlite else ORPHAN_S
         self.writer = RunWriter(store, clock)
         self._tools = Tools(
             store=store,
@@ -56,6 +58,7 @@ class Runs:
             clock=clock,
             pick=self.pick,
             why_gone=self._why_gone,
+            patience=self._patience,
             changed=self._publish,
         )
 
@@ -66,12 +69,11 @@ class Runs:
 
     async def load(self) -> None:
         """Takes up the runs that have no end, and starts to store."""
-        try:
-            self._unrecovered = {run.id: run for run in await self._store.runs.unfinished()}
-            await self._recover()
-        except AppError as error:
-            LOG.warning("runs of an earlier hub are not taken up yet: %s", error.code)
         self.writer.start()
+        try:
+            await self._take_up()
+        except AppError as error:
+            LOG.warning("runs of an earlier hub wait: %s", error.code)
 
     async def close(self) -> None:
         """Lets go of all runs, with what they said in the store."""
@@ -85,7 +87,7 @@ class Runs:
             is_old = run.ended_at is not None and now - run.ended_at > LINGER_S
             if is_old and run.is_stored and not run.log.watchers:
                 del self._runs[run.id]
-        await self._recover()
+        await self._take_up()
 
     # --- runs --------------------------------------------------------------------------------
 
@@ -105,6 +107,34 @@ class Runs:
         run.start()
         self._publish(run)
         return run
+
+    def adoptable(self, session_id: str) -> dict[str, int]:
+        """Request id → from which byte on its answer is wanted, for a session whose agent is back.
+
+        Always from the first: the log knows by positions what it has already.
+        """
+        here = {
+            (provider.id, provider.owner_id)
+            for provider in self._registry.all_providers()
+            if provider.session_id == session_id
+        }
+        return {
+            run.record.request_id: 0
+            for run in self.active()
+            if run.waits_for_adoption and (run.message().provider_id, run.record.owner_id) in here
+        }
+
+    def adopt(self, stream: StreamLike) -> None:
+        """An agent brings the answer to a request of an earlier hub."""
+        for run in self.active():
+            if run.record.request_id == stream.request_id and run.waits_for_adoption:
+                run.adopt(AdoptedAnswer(stream))
+                return
+        stream.cancel("gone")
+
+    def held(self, run_id: str) -> Run | None:
+        """The run, while it goes on and for a minute after."""
+        return self._runs.get(run_id)
 
     def active(self) -> list[Run]:
         """The runs that have not ended."""
@@ -177,30 +207,40 @@ class Runs:
             await asyncio.sleep(0.05)
         return ""
 
-    async def _recover(self) -> None:
-        """Gives the runs of an earlier hub their end, with all of their text that was stored."""
-        for run in list(self._unrecovered.values()):
-            pieces: list[Piece] = []
+    def _patience(self, provider_id: str | None, status: MessageStatus) -> Iterator[bool]:
+        """True while an agent may still come and bring an answer that it kept."""
+        # A run that was still waiting had asked nothing: nobody keeps an answer for it.
+        ends_at = self._clock.monotonic() + ADOPT_S * (status is MessageStatus.STREAMING)
+        is_back = False
+        while True:
+            if not is_back and self._is_back(provider_id):
+                is_back = True
+                ends_at = min(ends_at, self._clock.monotonic() + ADOPT_BACK_S)
+            yield self._clock.monotonic() < ends_at
+
+    def _is_back(self, provider_id: str | None) -> bool:
+        for provider in self._registry.all_providers():
+            if provider.id == provider_id and provider.tunnel_id is not None:
+                link = self._registry.link_of(provider.tunnel_id)
+                return link is not None and link.is_up
+        return False
+
+    async def _take_up(self) -> None:
+        """Goes on with the runs that have no end and that no living hub is looking after."""
+        now = self._clock.now()
+        for record in await self._store.runs.unfinished():
+            if record.id in self._runs or now - record.heartbeat_at < self._orphan_s:
+                continue
+            message = await self._store.messages.get(record.message_id)
+            owner = await self._store.users.get(record.owner_id)
+            run = Run(record, message, Principal(owner.id, owner.name), None, self._tools)
             seq = 0
-            while events := await self._store.run_events.after(run.id, seq, PAGE_EVENTS):
-                pieces += map(piece_of, events)
+            while events := await self._store.run_events.after(record.id, seq, PAGE_EVENTS):
+                run.log.append([piece_of(event) for event in events])
                 seq = events[-1].seq
-            error = RESTARTED.as_json()
-            status = MessageStatus.INTERRUPTED
-            changes = {
-                "status": status,
-                "error": error,
-                "content": _joined(pieces, PieceKind.TEXT),
-                "reasoning": _joined(pieces, PieceKind.REASONING),
-                "tool_calls": tool_calls_of(pieces) or None,
-            }
-            ended = {"status": status, "error": error, "ended_at": self._clock.now()}
-            await self._store.answers.end(run.id, run.message_id, changes, ended)
-            del self._unrecovered[run.id]
-
-
-def _joined(pieces: Iterable[Piece], kind: PieceKind) -> str:
-    return "".join(piece.text for piece in pieces if piece.kind is kind)
+            run.stored_position = run.log.position
+            self._runs[run.id] = run
+            run.start()
 
 
 def _pieces_of(message: MessageRecord) -> list[Piece]:

@@ -13,7 +13,7 @@ from underpass.chat.asking import DoorLike, ask_through
 from underpass.chat.check import checked_content, checked_settings, checked_title
 from underpass.chat.prompt import branch_of, request_body
 from underpass.chat.runs import Runs
-from underpass.chat.shapes import Json, chat_out, message_out
+from underpass.chat.shapes import Json, chat_out, message_out, provider_out
 from underpass.chat.titles import title_of
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import (
@@ -75,7 +75,7 @@ class Chats:
     async def load(self) -> None:
         """At start: takes up what a hub before us left, and begins to store."""
         await self.runs.load()
-        self._task = asyncio.create_task(self._tidy(), name="chat-tidy")
+        self._task = asyncio.create_task(self._tidy_often(), name="chat-tidy")
 
     async def close(self) -> None:
         """At stop: lets go of the runs, with what they said in the store."""
@@ -83,6 +83,11 @@ class Chats:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.runs.close()
+
+    async def tidy(self) -> None:
+        """Lets go of what is over: ended runs in memory, chats that were deleted a while ago."""
+        await self.runs.tidy()
+        await self._store.chats.remove_deleted(self._clock.now() - UNDO_S)
 
     # --- chats -------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class Chats:
                 created_at=now,
             )
         assert question is not None
-        reply, run = _reply(caller, question, model, now=now, is_waiting=picked is None)
+        reply, run = _reply(caller, question, model, picked, now=now)
         added = [reply] if content is None else [question, reply]
         changes = {"updated_at": now, "model": model}
         if not chat.title:
@@ -238,13 +243,11 @@ class Chats:
         self._feed.publish(chat.owner_id, "chat", "upsert", out)
         return out
 
-    async def _tidy(self) -> None:
-        """Lets go of what is over: ended runs in memory, chats that were deleted a while ago."""
+    async def _tidy_often(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
             try:
-                await self.runs.tidy()
-                await self._store.chats.remove_deleted(self._clock.now() - UNDO_S)
+                await self.tidy()
             except AppError as error:
                 LOG.warning("tidying chats failed: %s", error.code)
 
@@ -281,10 +284,10 @@ def _parent(messages: list[MessageRecord], new: NewMessage) -> MessageRecord | N
 
 
 def _reply(
-    caller: Principal, question: MessageRecord, model: str, *, now: float, is_waiting: bool
+    caller: Principal, question: MessageRecord, model: str, picked: Pick | None, *, now: float
 ) -> tuple[MessageRecord, RunRecord]:
     """The empty answer to a question, and the run that will write it."""
-    status = MessageStatus.WAITING if is_waiting else MessageStatus.STREAMING
+    status = MessageStatus.WAITING if picked is None else MessageStatus.STREAMING
     run = RunRecord(
         id=new_id("run"),
         chat_id=question.chat_id,
@@ -302,6 +305,8 @@ def _reply(
         parent_id=question.id,
         role="assistant",
         model=model,
+        provider_id=None if picked is None else picked.provider.id,
+        provider=None if picked is None else provider_out(picked.provider),
         status=status,
         run_id=run.id,
         # A moment later, so that an answer never sorts ahead of its question.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from underpass.core.times import iso
+from underpass.registry.views import ProviderView
 from underpass.store import ChatRecord, MessageRecord, RunRecord
 
 Json = dict[str, Any]
@@ -41,6 +42,16 @@ def message_out(message: MessageRecord) -> Json:
         "timings": message.timings,
         "finish_reason": message.finish_reason,
         "created_at": iso(message.created_at),
+    }
+
+
+def provider_out(provider: ProviderView) -> Json:
+    """Where an answer was made, as its message remembers it."""
+    return {
+        "id": provider.id,
+        "name": provider.name,
+        "session_name": provider.session_name,
+        "host": provider.host,
     }
 
 
