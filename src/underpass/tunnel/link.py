@@ -50,6 +50,7 @@ _FAREWELL_S = 2.0
 """How long a last CLOSE may take to leave."""
 
 _HELLO_S = 10.0
+_LONG_TURN_BYTES = 32 * 1024
 
 # WebSocket close codes (RFC 6455).
 _CODE_DONE = 1000
@@ -298,6 +299,8 @@ class Link:
                 self._act(events)
             if core.has_urgent:
                 self.flush()
+            if len(data) > _LONG_TURN_BYTES:
+                await asyncio.sleep(0)
 
     async def _write_carrier(self, run: _Run) -> None:
         core = self.core
@@ -315,6 +318,9 @@ class Link:
                 await run.carrier.send(data)
             except CarrierClosed:
                 return
+            if len(data) > _LONG_TURN_BYTES:
+                # A fast carrier never makes us wait; readers and cancels need their turn too.
+                await asyncio.sleep(0)
 
     async def _finish(
         self, run: _Run, reader: asyncio.Task[None], writer: asyncio.Task[None]

@@ -177,7 +177,8 @@ class Sender:
         """Forgets everything and gives the window back."""
         self.pending.clear()
         self.retained.clear()
-        self.is_ended = True
+        # It may still stand in the outbox's ring, and must have nothing to say there.
+        self.is_ended = self.is_end_sent = True
         self.is_blocked = False
         self.is_told = True
         self.window.close()
