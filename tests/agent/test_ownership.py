@@ -22,16 +22,29 @@ from underpass.core.clock import FakeClock
 from underpass.core.errors import NotAllowed
 from underpass.core.targets import Target
 
-TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0
-   1: 00000000:2CAA 00000000:0000 0A 00000000:00000000 00:00000000 00000000   998        0 4712 1 0000000000000000 100 0 0 10 0
-   2: 0100007F:1F40 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0000000000000000 20 4 0 10 -1
-"""
-TCP6 = """  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000000000000000000001000000:1F41 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1 1 0 100 0 0 10 0
-   1: 00000000000000000000000000000000:1F42 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 2 1 0 100 0 0 10 0
-   2: 0000000000000000FFFF00000100007F:1F43 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1002        0 3 1 0 100 0 0 10 0
-"""
+
+def row(local: str, state: str, uid: int, inode: int) -> str:
+    """One line of /proc/net/tcp or tcp6."""
+    peer = "0" * (len(local) - 5) + ":0000"
+    rest = "1 0000000000000000 100 0 0 10 0"
+    return (
+        f"   0: {local} {peer} {state} 00000000:00000000 00:00000000 00000000"
+        f" {uid:5}        0 {inode} {rest}\n"
+    )
+
+
+TCP = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid ...\n"
+    + row("0100007F:1F40", "0A", 1000, 4711)
+    + row("00000000:2CAA", "0A", 998, 4712)
+    + row("0100007F:1F40", "01", 0, 4713)
+)
+TCP6 = (
+    "  sl  local_address                         remote_address                        st ...\n"
+    + row("00000000000000000000000001000000:1F41", "0A", 1000, 1)
+    + row("00000000000000000000000000000000:1F42", "0A", 1001, 2)
+    + row("0000000000000000FFFF00000100007F:1F43", "0A", 1002, 3)
+)
 
 
 def fake_proc(folder: Path, tcp: str = TCP, tcp6: str = TCP6) -> Path:

@@ -154,19 +154,20 @@ class FakeHub:
     async def wait_said(self, kind: str, within_s: float = 10.0, **fields: Any) -> dict[str, Any]:
         """The newest control message of this kind with these fields, once it is there."""
 
-        def found() -> dict[str, Any] | None:
-            for message in reversed(self.said(kind)):
-                if all(message.get(name) == value for name, value in fields.items()):
-                    return message
-            return None
+        def is_meant(message: dict[str, Any]) -> bool:
+            return all(message.get(name) == value for name, value in fields.items())
 
-        message = await eventually_async(found, within_s, f"{kind} {fields} among {self.control}")
+        def found() -> dict[str, Any] | None:
+            return next(filter(is_meant, reversed(self.said(kind))), None)
+
+        what = f"{kind} {fields} among {self.control}"
+        message: dict[str, Any] | None = await eventually_async(found, within_s, what)
         assert message is not None
         return message
 
     async def tunnel_id(self, ref: str | None = None) -> str:
         """The id of the tunnel that was offered (last), once it is."""
-        fields = {} if ref is None else {"ref": ref}
+        fields: dict[str, Any] = {} if ref is None else {"ref": ref}
         offer = await self.wait_said("tunnel.offer", **fields)
         return f"tun_{offer['ref']}"
 

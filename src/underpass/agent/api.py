@@ -150,7 +150,6 @@ class HubApi:
                     json=body,
                     headers=headers,
                     allow_redirects=False,
-                    **self._way.options(),
                 ) as answer,
             ):
                 raw = await answer.content.read(MAX_ANSWER_BYTES)

@@ -12,9 +12,9 @@ import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 
 from underpass.core.clock import Clock, SystemClock
 from underpass.tunnel.address import HubAddress
@@ -66,9 +66,10 @@ class Way:
         connector: aiohttp.BaseConnector | None = None,
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     ) -> aiohttp.ClientSession:
-        """A client for this way; each request takes `options()` too. The caller closes it."""
+        """A client that goes this way; the caller closes it."""
         return aiohttp.ClientSession(
             connector=connector or self.connector(),
+            proxy=self.proxy.url if self.proxy else None,
             trust_env=False,
             middlewares=middlewares,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -76,17 +77,9 @@ class Way:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         )
 
-    def options(self) -> dict[str, Any]:
-        """What each request needs to go through the proxy, where there is one."""
-        if self.proxy is None:
-            return {}
-        secret = self.proxy.authorization
-        headers = {} if secret is None else {"Proxy-Authorization": secret}
-        return {"proxy": self.proxy.url, "proxy_headers": headers}
-
-    def connector(self) -> _Connector:
+    def connector(self, context: ssl.SSLContext | None = None) -> _Connector:
         """Fresh connections only: nothing of an earlier attempt is remembered."""
-        return _Connector(ssl=self._ssl, use_dns_cache=False, force_close=True, limit=0)
+        return _Connector(context or self._ssl, self.proxy)
 
     async def explain(
         self, error: BaseException, headers: Mapping[str, str] | None = None
@@ -104,14 +97,11 @@ class Way:
         unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         unverified.check_hostname = False
         unverified.verify_mode = ssl.CERT_NONE
-        connector = aiohttp.TCPConnector(ssl=unverified, force_close=True)
         try:
             async with (
                 asyncio.timeout(5),
-                self.session(connector) as session,
-                session.head(
-                    self.address.url("/healthz"), allow_redirects=False, **self.options()
-                ) as answer,
+                self.session(self.connector(unverified)) as session,
+                session.head(self.address.url("/healthz"), allow_redirects=False) as answer,
             ):
                 return hub_time(answer.headers)
         except (OSError, TimeoutError, aiohttp.ClientError):
@@ -185,7 +175,6 @@ async def dial(way: Way, token: str) -> WebSocketCarrier:
                 compress=0,
                 max_msg_size=MAX_MESSAGE_BYTES,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
-                **way.options(),
             )
         if websocket.protocol != SUBPROTOCOL:
             raise DialError(
@@ -217,9 +206,12 @@ async def refuse_all_but_upgrade(
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Remembers the connection, as its transport is needed for back-pressure."""
+    """Gives the proxy its password; remembers the connection, whose transport is needed."""
 
-    latest: aiohttp.connector.Connection | None = None
+    def __init__(self, context: ssl.SSLContext, proxy: Proxy | None) -> None:
+        super().__init__(ssl=context, use_dns_cache=False, force_close=True, limit=0)
+        self.latest: aiohttp.connector.Connection | None = None
+        self._proxy_secret = proxy.authorization if proxy else None
 
     async def connect(
         self,
@@ -227,6 +219,8 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[aiohttp.tracing.Trace],
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.connector.Connection:
+        if req.proxy is not None and self._proxy_secret is not None:
+            req.proxy_headers = CIMultiDict({"Proxy-Authorization": self._proxy_secret})
         self.latest = await super().connect(req, traces, timeout)
         return self.latest
 
