@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -52,8 +53,13 @@ def run_hub(settings: HubConfig) -> None:
     """Runs a hub on uvloop until it is told to stop."""
     import uvloop
 
+    from underpass.hub import logs
     from underpass.hub.server import serve
 
+    as_json = settings.log_format == "json" or (
+        settings.log_format == "auto" and not sys.stderr.isatty()
+    )
+    logs.set_up(level=settings.log_level, as_json=as_json)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, _say_ready))
 

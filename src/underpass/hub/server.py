@@ -8,8 +8,7 @@ import os
 import signal
 import socket
 import ssl
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import structlog
@@ -17,7 +16,6 @@ import uvicorn
 
 from underpass.config import HubConfig
 from underpass.core.errors import ConfigError, StorageError
-from underpass.hub import logs
 from underpass.hub.app import Hub
 
 WS_MAX_BYTES = 2 << 20
@@ -39,10 +37,6 @@ async def serve(config: HubConfig, on_ready: Ready, *, stop: asyncio.Event | Non
 
     Raises ConfigError (address in use, a bad certificate), StorageError (it cannot even read).
     """
-    as_json = config.log_format == "json" or (
-        config.log_format == "auto" and not sys.stderr.isatty()
-    )
-    logs.set_up(level=config.log_level, as_json=as_json)
     _make_data_dir(config)
     listener = _bind(config)
     try:
@@ -90,9 +84,10 @@ async def _run(
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the hub stops in its own order."""
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
         """Nothing: `_run` listens."""
-        return contextlib.nullcontext()
+        yield
 
     async def until_started(self, serving: asyncio.Task[None]) -> None:
         """Returns when the port answers. Raises what kept uvicorn from starting."""
@@ -105,7 +100,7 @@ class _Server(uvicorn.Server):
 
 def _settings(config: HubConfig, hub: Hub) -> uvicorn.Config:
     return uvicorn.Config(
-        hub.app,  # type: ignore[arg-type]
+        hub.app,
         http="httptools",
         loop="none",
         ws="websockets-sansio",

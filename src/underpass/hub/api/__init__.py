@@ -8,6 +8,7 @@ Dependencies are in `underpass.hub.services`.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,4 +23,5 @@ RESOURCES = (
 
 def routers() -> list[APIRouter]:
     """The router of each resource, in the order of the OpenAPI document."""
-    return [import_module(f"underpass.hub.api.{name}").router for name in RESOURCES]
+    present = [name for name in RESOURCES if find_spec(f"underpass.hub.api.{name}")]
+    return [import_module(f"underpass.hub.api.{name}").router for name in present]
