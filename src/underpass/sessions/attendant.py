@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from underpass.core.errors import AppError
 from underpass.core.states import EndReason
 from underpass.core.times import in_words
 from underpass.sessions.facts import AgentEnd, LinkState
@@ -14,15 +12,13 @@ from underpass.sessions.logs import Logs
 from underpass.sessions.room import LinkLike, Live, Room, log
 from underpass.sessions.tunnels import Tunnels
 
-MAX_WAITING = 5000
-"""Messages of one agent that may wait; one that floods the hub loses its link."""
 MAX_LOG_LINES = 1000
 
 Work = Callable[[], Awaitable[None]]
 
 
 class Attendant:
-    """Serves one link of one session. Its methods return at once; a task of its own keeps order."""
+    """Serves one link of one session. Called for one thing after the other, in order."""
 
     def __init__(
         self, room: Room, tunnels: Tunnels, logs: Logs, live: Live, link: LinkLike
@@ -32,65 +28,30 @@ class Attendant:
         self._logs = logs
         self._live = live
         self._link = link
-        self._queue: asyncio.Queue[Work | None] = asyncio.Queue(MAX_WAITING)
-        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    @property
-    def link(self) -> LinkLike:
-        """The link that it serves."""
-        return self._link
+    async def on_control(self, message: dict[str, Any]) -> None:
+        """One control message of the agent. Raises AppError; the link goes on."""
+        await self._in_turn(lambda: self._said(message))
 
-    # --- from the link's callbacks ---------------------------------------------------------------
-
-    def on_control(self, message: dict[str, Any]) -> None:
-        """One control message of the agent."""
-        self._put(lambda: self._said(message))
-
-    def link_down(self) -> None:
+    async def link_down(self) -> None:
         """The connection was lost and is within its grace."""
-        self._put(self._down)
+        await self._in_turn(self._down)
 
-    def link_up_again(self) -> None:
+    async def link_up_again(self) -> None:
         """The same link has a new connection."""
-        self._put(self._up_again)
+        await self._in_turn(self._up_again)
 
-    def link_closed(self, reason: str) -> None:
-        """The link is over."""
-        self._put(lambda: self._closed(reason))
-        self._put(None)
+    async def link_closed(self, reason: str) -> None:
+        """The link is over; `reason` is a stable word."""
+        log.debug("= %s link closed: %s", self._live.record.id, reason)
+        await self._in_turn(self._closed)
 
-    async def settled(self) -> None:
-        """Until everything that came in so far is done."""
-        await self._queue.join()
-
-    async def close(self) -> None:
-        """Drops what waits, without touching the session: the hub is going."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    # --- in order ---------------------------------------------------------------------------------
-
-    def _put(self, work: Work | None) -> None:
-        try:
-            self._queue.put_nowait(work)
-        except asyncio.QueueFull:
-            log.warning("session %s says more than can be written", self._live.record.id)
-
-    async def _run(self) -> None:
-        while True:
-            work = await self._queue.get()
-            try:
-                if work is None:
-                    return
-                async with self._live.lock:
-                    await work()
-            except AppError as error:
-                log.warning("session %s: %s", self._live.record.id, error.message)
-            except Exception:  # noqa: BLE001 - one strange message must not end the link's service
-                log.exception("a message of session %s failed", self._live.record.id)
-            finally:
-                self._queue.task_done()
-            self._room.wake(self._live.record.id)
+    async def _in_turn(self, work: Work) -> None:
+        """Under the session's lock, unless a newer link has taken the session over."""
+        async with self._live.lock:
+            if self._is_current:
+                await work()
+        self._room.wake(self._live.record.id)
 
     @property
     def _is_current(self) -> bool:
@@ -98,8 +59,6 @@ class Attendant:
         return self._live.link is self._link
 
     async def _said(self, message: dict[str, Any]) -> None:
-        if not self._is_current:
-            return
         live = self._live
         match message.get("type"):
             case "agent.hello":
@@ -148,24 +107,19 @@ class Attendant:
         await self._tunnels.refresh(self._live)
 
     async def _down(self) -> None:
-        if self._is_current:
-            self._set(LinkState.DOWN)
-            await self._tunnels.link_lost(self._live)
+        self._set(LinkState.DOWN)
+        await self._tunnels.link_lost(self._live)
 
     async def _up_again(self) -> None:
-        if self._is_current:
-            self._set(LinkState.UP)
-            await self._tunnels.link_back(self._live)
+        self._set(LinkState.UP)
+        await self._tunnels.link_back(self._live)
 
-    async def _closed(self, reason: str) -> None:
-        if not self._is_current:
-            return
+    async def _closed(self) -> None:
         self._set(LinkState.CLOSED)
         self._live.link = None
         self._live.readiness.clear()
         await self._tunnels.link_gone(self._live)
-        text = "The agent's connection ended." if not reason else f"The connection ended: {reason}"
-        await self._room.note(self._live.record.id, "agent_gone", text[:300])
+        await self._room.note(self._live.record.id, "agent_gone", "The agent's connection ended.")
 
     def _set(self, state: LinkState) -> None:
         self._live.link_state = state

@@ -67,7 +67,9 @@ def _attached(session: SessionRecord, facts: Facts, now: float, limits: Limits) 
     away_s = now - facts.link_since
     if session.status is _S.QUEUED:
         return End(EndReason.AGENT_LOST) if away_s > limits.attach_wait_s else None
-    if facts.link is LinkState.CLOSED or away_s > limits.agent_grace_s:
+    # A closed link had its grace; a newer agent that takes over comes at once.
+    patience_s = limits.settle_s if facts.link is LinkState.CLOSED else limits.agent_grace_s
+    if away_s > patience_s:
         return End(EndReason.AGENT_LOST)
     return _show(session, "The agent's connection was lost; it is dialling again.")
 

@@ -266,20 +266,20 @@ class ClusterAttendant:
         self._link = link
         self._is_current = True
 
-    def on_control(self, message: dict[str, Any]) -> None:
+    async def on_control(self, message: dict[str, Any]) -> None:
         """An answer to one of the verbs; the machine's own words about itself are kept as it goes."""
         if message.get("type") == ANSWER:
             self._cluster.on_answer(message)
         elif message.get("type") == HELLO:
             self._on_hello(self._cluster_id, message.get("capabilities") or {})
 
-    def link_down(self) -> None:
+    async def link_down(self) -> None:
         """Lost, in grace: calls wait for their answers until they time out."""
 
-    def link_up_again(self) -> None:
+    async def link_up_again(self) -> None:
         """Back on a new carrier."""
 
-    def link_closed(self, reason: str) -> None:
+    async def link_closed(self, reason: str) -> None:
         """The machine is gone; its jobs' agents go on by themselves."""
         del reason
         if self._is_current:

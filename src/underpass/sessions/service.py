@@ -67,7 +67,6 @@ class Sessions:
         self._logs = Logs(self._room)
         self.reconciler = Reconciler(self._room, self.places, self.tunnels, self._logs)
         self._room.wake = self.reconciler.wake
-        self._attendants: dict[str, Attendant] = {}
 
     async def load(self) -> None:
         """Takes up where the last hub ended: clusters, live sessions, tunnels, providers.
@@ -90,8 +89,6 @@ class Sessions:
 
     async def close(self) -> None:
         """Stops looking after sessions; their jobs live on."""
-        for attendant in self._attendants.values():
-            await attendant.close()
         await self.reconciler.close()
         await self.places.close()
         await self._logs.close()
@@ -344,17 +341,12 @@ class Sessions:
         """A session's agent dialled in with a new link; it takes over from an older one."""
         live = await self._room.live_of(session_id)
         async with live.lock:
-            older = self._attendants.pop(session_id, None)
             live.link, live.link_state = link, LinkState.UP
             live.link_since = self._room.clock.now()
             live.readiness.clear()
             live.said = None
-            if older is not None:
-                await older.close()
-            attendant = Attendant(self._room, self.tunnels, self._logs, live, link)
-            self._attendants[session_id] = attendant
         self._room.wake(session_id)
-        return attendant
+        return Attendant(self._room, self.tunnels, self._logs, live, link)
 
     async def cluster_link_up(self, cluster_id: str, link: LinkLike) -> ClusterAttendant:
         """A joined machine dialled in. Raises NotFound."""

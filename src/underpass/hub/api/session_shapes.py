@@ -1,0 +1,200 @@
+"""The shapes of sessions, tunnels, providers, clusters and templates, for the schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from underpass.core.states import EndReason, ProviderStatus, SessionStatus, TunnelStatus
+from underpass.registry.views import ProviderType
+
+
+class OwnerOut(BaseModel):
+    """Whose it is."""
+
+    id: str
+    name: str
+
+
+class ClusterRef(BaseModel):
+    """A session's cluster."""
+
+    id: str
+    name: str
+    kind: str
+
+
+class EventOut(BaseModel):
+    """One line of a session's timeline."""
+
+    at: str | None
+    kind: str
+    text: str
+
+
+class TunnelOut(BaseModel):
+    """A tunnel. An admin sees somebody else's without name, session and target (null)."""
+
+    id: str
+    name: str | None
+    session_id: str | None
+    target: str | None
+    openai: bool | None
+    status: TunnelStatus
+    owner: OwnerOut
+    provider_id: str | None
+    bytes_in: int
+    bytes_out: int
+    streams: int
+    created_at: str | None
+
+
+class SessionOut(BaseModel):
+    """A session with its tunnels. `timeline` only where one session is shown."""
+
+    id: str
+    name: str
+    status: SessionStatus
+    status_reason: str
+    end_reason: EndReason | None
+    end_message: str | None
+    attached: bool
+    cluster: ClusterRef | None
+    template: str | None
+    host: str | None
+    owner: OwnerOut
+    created_at: str | None
+    started_at: str | None
+    running_at: str | None
+    ended_at: str | None
+    wall_time_ends_at: str | None
+    job_id: str | None
+    job_raw_state: str | None
+    agent_version: str | None
+    command: list[str] | None
+    params: dict[str, Any]
+    tunnels: list[TunnelOut]
+    timeline: list[EventOut] | None = None
+
+
+class AttachedOut(BaseModel):
+    """An attached session, and its token for the only time."""
+
+    session: SessionOut
+    token: str
+
+
+class LogLineOut(BaseModel):
+    """One line of a session's log."""
+
+    t: str | None
+    source: str
+    text: str
+    seq: int
+
+
+class ModelOut(BaseModel):
+    """A provider's model: `id` is what requests name, `name` the server's own."""
+
+    id: str
+    name: str
+    max_model_len: int | None
+    modalities: list[str] | None
+
+
+class ServerOut(BaseModel):
+    """The program behind a provider."""
+
+    kind: str
+    version: str | None
+
+
+class ProviderSessionOut(BaseModel):
+    """Where a provider runs."""
+
+    id: str
+    name: str | None
+    status: SessionStatus | None
+    host: str | None
+    cluster: str | None
+    wall_time_ends_at: str | None
+
+
+class ProviderTunnelOut(BaseModel):
+    """What a provider is reached through."""
+
+    id: str
+    status: TunnelStatus | None
+    target: str | None
+
+
+class ProviderOut(BaseModel):
+    """A provider with its models."""
+
+    id: str
+    name: str
+    type: ProviderType
+    owner: OwnerOut
+    status: ProviderStatus
+    status_reason: str
+    models: list[ModelOut]
+    server: ServerOut | None
+    shareable: bool
+    session: ProviderSessionOut | None
+    tunnel: ProviderTunnelOut | None
+    updated_at: str | None
+
+
+class CapabilitiesOut(BaseModel):
+    """What a cluster offers, as it last said."""
+
+    kind: str = ""
+    host: str = ""
+    user: str = ""
+    cpus: int | None = None
+    gpus: list[str] = []
+    programs: dict[str, str | None] = {}
+    extra: dict[str, Any] = {}
+
+
+class ClusterOut(BaseModel):
+    """A place where sessions run; one without an owner is the hub's own."""
+
+    id: str
+    name: str
+    kind: str
+    host: str | None
+    status: str
+    owner: OwnerOut | None
+    capabilities: CapabilitiesOut
+    created_at: str | None
+
+
+class JoinedOut(BaseModel):
+    """A cluster that joins, and its token for the only time."""
+
+    cluster: ClusterOut
+    token: str
+
+
+class ParamOut(BaseModel):
+    """One thing that a template asks for."""
+
+    name: str
+    label: str
+    type: str
+    default: Any
+    required: bool
+    help: str
+
+
+class TemplateOut(BaseModel):
+    """One kind of session, and whether the cluster can run it."""
+
+    name: str
+    title: str
+    description: str
+    params: list[ParamOut]
+    available: bool
+    unavailable_reason: str | None

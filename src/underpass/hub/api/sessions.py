@@ -1,0 +1,180 @@
+"""`/api/sessions`: compute that one asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+from starlette.responses import StreamingResponse
+
+from underpass.core.errors import InvalidRequest
+from underpass.core.times import iso
+from underpass.hub.api.session_shapes import AttachedOut, LogLineOut, SessionOut
+from underpass.hub.api.shapes import After, In, Limit, ListOf
+from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser
+from underpass.store import SessionLogLine
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class SessionIn(In):
+    """Either a template with its `params`, or `attach` for an agent that is run by hand."""
+
+    template: str | None = Field(None, max_length=60)
+    name: str | None = Field(None, max_length=63)
+    cluster: str | None = Field(None, max_length=80)
+    params: dict[str, Any] = Field(default_factory=dict)
+    openai: bool = True
+    attach: bool = False
+    host: str | None = Field(None, max_length=255)
+    replace: bool = False
+
+
+@router.get("")
+async def list_sessions(
+    caller: Reader, services: ServicesDep, after: After = None, limit: Limit = 100
+) -> ListOf[SessionOut]:
+    """My sessions, newest first."""
+    items, cursor = await services.sessions.list_sessions(caller, after=after, limit=limit)
+    return ListOf(items=[SessionOut(**item) for item in items], next=cursor)
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={201: {"model": AttachedOut, "description": "An attached session and its token."}},
+)
+async def create_session(
+    body: SessionIn, response: Response, caller: SessionsUser, services: ServicesDep
+) -> SessionOut | AttachedOut:
+    """Ask for a session (202), or attach an agent that is run by hand (201, with its token)."""
+    sessions = services.sessions
+    if body.attach:
+        if not body.host:
+            raise InvalidRequest("`attach` needs `host`, the machine's name.", param="host")
+        record, token = await sessions.attach(
+            caller, name=body.name, host=body.host, replace=body.replace
+        )
+        response.status_code = 201
+        shape = await sessions.shape(record)
+        await services.trail.note("session.attach", actor_id=caller.user_id, subject=record.id)
+        return AttachedOut(session=SessionOut(**shape), token=token)
+    if body.template is None:
+        raise InvalidRequest("Name a `template`; GET /api/templates lists them.", param="template")
+    record = await sessions.start(
+        caller,
+        template=body.template,
+        params=body.params,
+        name=body.name,
+        cluster=body.cluster,
+        openai=body.openai,
+    )
+    await services.trail.note(
+        "session.start", actor_id=caller.user_id, subject=record.id, template=body.template
+    )
+    return SessionOut(**await sessions.shape(record))
+
+
+@router.get("/{session_id}")
+async def show_session(session_id: str, caller: Reader, services: ServicesDep) -> SessionOut:
+    """One session, with its timeline."""
+    return SessionOut(**await services.sessions.show(caller, session_id))
+
+
+@router.post("/{session_id}/stop", status_code=202)
+async def stop_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> SessionOut:
+    """Ask it to end. One that has ended stays as it is."""
+    record = await services.sessions.stop(caller, session_id)
+    await services.trail.note("session.stop", actor_id=caller.user_id, subject=session_id)
+    return SessionOut(**await services.sessions.shape(record))
+
+
+@router.post("/{session_id}/restart", status_code=202)
+async def restart_session(
+    session_id: str, caller: SessionsUser, services: ServicesDep
+) -> SessionOut:
+    """Start it anew, with the same tunnels and providers; a live one ends first."""
+    record = await services.sessions.restart(caller, session_id)
+    await services.trail.note("session.restart", actor_id=caller.user_id, subject=session_id)
+    return SessionOut(**await services.sessions.shape(record))
+
+
+@router.delete("/{session_id}", status_code=204)
+async def remove_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> Response:
+    """Forget an ended session with its tunnels, providers and log."""
+    await services.sessions.remove(caller, session_id)
+    await services.trail.note("session.remove", actor_id=caller.user_id, subject=session_id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{session_id}/logs",
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Lines, or a stream."}},
+)
+async def session_logs(
+    session_id: str,
+    request: Request,
+    caller: Reader,
+    services: ServicesDep,
+    tail: Annotated[int, Query(ge=1, le=5000, description="The last lines.")] = 200,
+    follow: Annotated[
+        bool, Query(description="Go on with new lines (server-sent events).")
+    ] = False,
+) -> ListOf[LogLineOut]:
+    """The last lines of its log; with `follow=true` and `Accept: text/event-stream` also the next.
+
+    `Last-Event-ID` goes on after a line instead.
+    """
+    lines = await services.sessions.logs(caller, session_id, tail=tail)
+    if follow and "text/event-stream" in request.headers.get("accept", ""):
+        return _stream_logs(services, request, caller, session_id, lines)  # type: ignore[return-value]
+    return ListOf(items=[_line(line) for line in lines])
+
+
+def _stream_logs(
+    services: Services,
+    request: Request,
+    caller: Reader,
+    session_id: str,
+    lines: tuple[SessionLogLine, ...],
+) -> StreamingResponse:
+    last_id = request.headers.get("last-event-id", "")
+    first = lines
+    after = lines[-1].seq if lines else 0
+    if last_id.isdigit():
+        first, after = (), int(last_id)
+
+    async def stream() -> AsyncIterator[str]:
+        for line in first:
+            yield _event(line)
+        follower = await services.sessions.follow(caller, session_id, after=after)
+        # One wait at a time: a keep-alive must not cancel the follower's own.
+        waiting = asyncio.ensure_future(anext(follower))
+        try:
+            while not services.stopping.is_set():
+                done, _ = await asyncio.wait({waiting}, timeout=services.config.keepalive_s)
+                if not done:
+                    yield ": keepalive\n\n"
+                    continue
+                yield _event(waiting.result())
+                waiting = asyncio.ensure_future(anext(follower))
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=SSE_HEADERS)
+
+
+def _line(line: SessionLogLine) -> LogLineOut:
+    return LogLineOut(t=iso(line.at), source=line.source, text=line.text, seq=line.seq)
+
+
+def _event(line: SessionLogLine) -> str:
+    data = json.dumps(_line(line).model_dump(), separators=(",", ":"))
+    return f"id: {line.seq}\nevent: line\ndata: {data}\n\n"
