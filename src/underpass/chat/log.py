@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,7 @@ class RunLog:
         self._status_version = 0
         self._waiting: set[asyncio.Future[bool]] = set()
         self.watchers = 0
+        self._is_left = False
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -66,6 +67,11 @@ class RunLog:
     def finish(self, message: Mapping[str, Any]) -> None:
         """Ends the log; every watcher gets the finished message and is let go."""
         self.end = message
+        self._wake()
+
+    def let_go(self) -> None:
+        """Lets every watcher go without an end: the hub stops, and they come back to the next."""
+        self._is_left = True
         self._wake()
 
     def compact(self, upto: int) -> None:
@@ -96,7 +102,7 @@ class RunLog:
 
     async def watch(
         self, after: int = 0, *, gather_s: float = GATHER_S, keepalive_s: float = KEEPALIVE_S
-    ) -> AsyncIterator[LogEvent]:
+    ) -> AsyncGenerator[LogEvent, None]:
         """The present status, everything after `after`, then what comes, until the end.
 
         Whoever keeps up gets each piece at once. Whoever was still busy with the last event when
@@ -116,6 +122,8 @@ class RunLog:
                     yield LogEvent("delta", after, as_delta(pieces))
                 if self.end is not None and after >= self.position:
                     yield LogEvent("end", max(after, self.position), {"message": self.end})
+                    return
+                if self._is_left:
                     return
                 if self._version != version:
                     await asyncio.sleep(gather_s if self.end is None else 0)

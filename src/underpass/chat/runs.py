@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any
 
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
-from underpass.chat.log import LogEvent, RunLog
+from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
 from underpass.chat.run import Run, Tools
 from underpass.chat.shapes import message_out, run_out
@@ -74,6 +74,11 @@ class Runs:
             await self._take_up()
         except AppError as error:
             LOG.warning("runs of an earlier hub wait: %s", error.code)
+
+    def let_go(self) -> None:
+        """The hub is about to stop: watchers are to come back to the next one."""
+        for run in self._runs.values():
+            run.log.let_go()
 
     async def close(self) -> None:
         """Lets go of all runs, with what they said in the store."""
@@ -164,11 +169,14 @@ class Runs:
             if run.record.chat_id == chat_id:
                 run.stop()
 
-    async def watch(self, caller: Principal, run_id: str, after: int) -> AsyncIterator[LogEvent]:
+    async def watch(
+        self, caller: Principal, run_id: str, after: int, *, keepalive_s: float = KEEPALIVE_S
+    ) -> AsyncGenerator[LogEvent, None]:
         """What the run says after a position, live, until its end; raises NotFound at once."""
         record = await self.get(caller, run_id)
         run = self._runs.get(run_id)
-        return (run.log if run is not None else await self._stored_log(record)).watch(after)
+        log = run.log if run is not None else await self._stored_log(record)
+        return log.watch(after, keepalive_s=keepalive_s)
 
     def as_of_now(self, messages: Iterable[MessageRecord]) -> list[MessageRecord]:
         """The stored messages, those that are being written with what they say by now."""

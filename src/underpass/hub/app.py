@@ -122,11 +122,13 @@ class Hub:
         self.health.stop()
         self.services.stopping.set()
         self.services.links.drain(self.services.config.drain_s)
+        self.services.chats.runs.let_go()
 
     async def drained(self) -> None:
         """Until no model call is under way, or `drain_s` is over."""
         deadline = self.clock.monotonic() + self.services.config.drain_s
-        while self.services.door.calls_under_way and self.clock.monotonic() < deadline:
+        # Once in a process's life: looking 20 times a second is simpler than an event in the door.
+        while self._is_answering() and self.clock.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
@@ -144,6 +146,9 @@ class Hub:
         await one.store.close()
 
     # --- helpers -----------------------------------------------------------------------------
+
+    def _is_answering(self) -> bool:
+        return self.services.door.calls_under_way > 0
 
     async def _start(self) -> None:
         await self.services.sessions.load()
@@ -267,6 +272,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         GatewayLimits(max_body_bytes=config.max_body_bytes, keepalive_s=config.keepalive_s),
         clock,
     )
+    chats = Chats(opened, registry, feed, door, clock=clock)
     return Services(
         config=config,
         clock=clock,
@@ -283,8 +289,13 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         ),
         sessions=sessions,
         door=door,
-        chats=Chats(opened, registry, feed, door, clock=clock),
-        links=Links(sessions, grace_s=config.link_grace_s, memory_bytes=config.memory_links_bytes),
+        chats=chats,
+        links=Links(
+            sessions,
+            chats.runs,
+            grace_s=config.link_grace_s,
+            memory_bytes=config.memory_links_bytes,
+        ),
         trail=Trail(opened, clock),
         usage=UsageWriter(opened, clock, door.usage),
         stopping=asyncio.Event(),

@@ -8,7 +8,7 @@ and one thing at a time; the link itself never waits for that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from underpass.core.errors import (
     RemoteProtocolError,
 )
 from underpass.core.ids import new_id
-from underpass.tunnel.link import Carrier, Link, LinkState
+from underpass.tunnel.link import Carrier, Link, LinkState, Stream
 from underpass.tunnel.protocol.flow import Budget
 from underpass.tunnel.protocol.handshake import Hello
 from underpass.tunnel.protocol.hub import HubLink
@@ -62,6 +62,16 @@ class Greeter(Protocol):
         """A joined cluster's agent is connected. Raises NotFound, NotAllowed."""
 
 
+class Keeper(Protocol):
+    """The part of the room of chats that goes on with answers that an agent kept for it."""
+
+    def adoptable(self, session_id: str) -> Mapping[str, int]:
+        """Request id → from which byte on its answer is wanted."""
+
+    def adopt(self, stream: Stream) -> None:
+        """Here is one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkCredential:
     """Whose agent it is. `id` is the session's or the cluster's."""
@@ -83,9 +93,15 @@ class Links:
     """All links of this hub process, by id and by what they belong to."""
 
     def __init__(
-        self, greeter: Greeter, *, grace_s: float = 60.0, memory_bytes: int = 512 << 20
+        self,
+        greeter: Greeter,
+        keeper: Keeper | None = None,
+        *,
+        grace_s: float = 60.0,
+        memory_bytes: int = 512 << 20,
     ) -> None:
         self._greeter = greeter
+        self._keeper = keeper
         self._settings = LinkSettings(grace_s=grace_s)
         self._budget = Budget(memory_bytes)
         self._by_id: dict[str, LiveLink] = {}
@@ -108,7 +124,8 @@ class Links:
         assert task is not None
         self._serving.add(task)
         try:
-            await live.link.serve(carrier, hello=hello, owner=credential.id)
+            adopt = self._keeper.adoptable(credential.id) if self._keeper else None
+            await live.link.serve(carrier, hello=hello, owner=credential.id, adopt=adopt)
         except LinkRefused as error:
             _log.info("link refused", owner=credential.id, code=error.code)
             await live.give_up_if_new()
@@ -170,7 +187,8 @@ class Links:
         """A new link. One that its session had before is over: the newest agent wins."""
         before = self._by_owner.get(credential.id)
         core = HubLink(new_id("lnk"), credential.id, settings=self._settings, budget=self._budget)
-        live = LiveLink(core, credential, self._greeter, before, self._forget)
+        adopt = self._keeper.adopt if self._keeper else None
+        live = LiveLink(core, credential, self._greeter, before, self._forget, adopt)
         self._by_id[core.link_id] = live
         self._by_owner[credential.id] = live
         return live
@@ -191,9 +209,12 @@ class LiveLink:
         greeter: Greeter,
         before: LiveLink | None,
         on_over: Callable[[LiveLink], None],
+        on_stream: Callable[[Stream], None] | None = None,
     ) -> None:
         self.credential = credential
-        self.link = Link(core, on_control=self._on_control, on_state=self._on_state)
+        self.link = Link(
+            core, on_stream=on_stream, on_control=self._on_control, on_state=self._on_state
+        )
         self._greeter = greeter
         self._on_over = on_over
         self._news: asyncio.Queue[News | dict[str, Any]] = asyncio.Queue()

@@ -49,7 +49,7 @@ async def _stream(request: Request, caller: Credential, services: Services) -> A
                 return
             if change is None:
                 doubt.clear()
-                if not await _is_still_good(request, services):
+                if not await is_still_good(request, services):
                     yield _event("end", {"reason": "signed_out"})
                     return
                 yield KEEPALIVE
@@ -80,7 +80,8 @@ async def _next(watcher: Watcher, doubt: asyncio.Event, services: Services) -> F
             task.cancel()
 
 
-async def _is_still_good(request: Request, services: Services) -> bool:
+async def is_still_good(request: Request, services: Services) -> bool:
+    """Whether what a long answer was authenticated by would be let in again."""
     try:
         await services.auth.authenticate(request.scope)
     except (NotAuthenticated, NotAllowed):
