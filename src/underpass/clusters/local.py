@@ -166,6 +166,7 @@ class LocalCluster:
         host = socket.gethostname()
         if processes.is_leader(pid, self._around(tag).spec_file):
             return JobReport(tag, str(pid), JobPhase.RUNNING, "running", host=host)
+        processes.collect(pid)  # it may have ended between the two looks
         code = _number_in(folder / "exit")
         state = "killed" if code is None else f"exited ({code})"
         _forget_secrets(self._around(tag))
@@ -176,6 +177,8 @@ class LocalCluster:
         is_alive = pid is not None and processes.is_leader(pid, self._around(tag).spec_file)
         if kill:
             processes.kill_all(pid if is_alive else None, tag)
+            if pid is not None:
+                processes.collect(pid)
         elif is_alive and pid is not None:
             processes.send(pid, signal.SIGTERM)
 

@@ -1,0 +1,64 @@
+"""The text of a job."""
+
+import json
+
+from tests.clusters.conftest import order
+from underpass.agent.spec import AgentSpec
+from underpass.clusters.script import (
+    Surroundings,
+    agent_words,
+    child_environment,
+    launch_file,
+    shown_command,
+)
+
+AROUND = Surroundings(hub_url="http://127.0.0.1:1", job_dir="/jobs/ses_1.1", python="/bin/py")
+
+
+def test_the_agent_reads_what_is_written() -> None:
+    """The launch file of a cluster is the one that `agent.spec` knows, field by field."""
+    made = order(
+        ("{python}", "-m", "x", "{socket}", "{key_file}"),
+        env={"KEY": "{key}", "P": "{port}"},
+        target="{socket}",
+        tunnel="box",
+        cwd="/w",
+        openai=False,
+        has_key=True,
+    )
+    document = launch_file(made, AROUND, "sk-1")
+    spec = AgentSpec.from_document(json.dumps(document), source="test")
+    assert spec.command == ("/bin/py", "-m", "x", "{socket}", "/jobs/ses_1.1/server-key")
+    assert spec.env == {"KEY": "sk-1", "P": "{port}"}
+    assert (spec.target, spec.tunnel, spec.cwd, spec.openai) == ("{socket}", "box", "/w", False)
+    assert (spec.upstream_key, spec.hub) == ("sk-1", "http://127.0.0.1:1")
+    assert spec.token_file == "/jobs/ses_1.1/token"
+
+
+def test_a_key_never_stands_on_a_command_line() -> None:
+    """`{key}` is filled in for the environment only; words keep it as text."""
+    made = order(("serve", "--key", "{key}"), has_key=True)
+    document = launch_file(made, AROUND, "sk-1")
+    assert document["command"] == ["serve", "--key", "{key}"]
+    assert not any("ups_" in word or "sk-" in word for word in agent_words(AROUND))
+
+
+def test_the_hub_s_own_settings_are_not_passed_on() -> None:
+    """A job inherits the user's environment without `UNDERPASS_…`, and with its tag."""
+    found = child_environment(
+        {"PATH": "/bin", "UNDERPASS_DATABASE_URL": "postgres://secret"}, "t.1"
+    )
+    assert found["PATH"] == "/bin"
+    assert found["UNDERPASS_JOB"] == "t.1"
+    assert "UNDERPASS_DATABASE_URL" not in found
+
+
+def test_a_shown_command_can_be_pasted() -> None:
+    """Words with blanks and quotes are quoted."""
+    assert shown_command(["a", "b c", "it's", ""]) == "a 'b c' 'it'\"'\"'s' ''"
+
+
+def test_orders_show_no_secret() -> None:
+    """The repr of an order has neither its token nor its environment."""
+    assert "ups_secret" not in repr(order(env={"HF_TOKEN": "hf_secret"}))
+    assert "hf_secret" not in repr(order(env={"HF_TOKEN": "hf_secret"}))

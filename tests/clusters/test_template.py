@@ -1,0 +1,132 @@
+"""Templates: a person's choices become a command, or an error that names the parameter."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from underpass.clusters.template import Launch, launch, load, read, seconds_of
+from underpass.core.errors import ConfigError, InvalidRequest
+
+TEMPLATES = load()
+
+
+def start(template: str, **params: Any) -> Launch:
+    return launch(TEMPLATES[template], params)
+
+
+def test_the_shipped_templates_are_there_and_say_what_they_need() -> None:
+    """Five of them; each names its program, and how to get it."""
+    assert sorted(TEMPLATES) == ["custom", "demo", "llama.cpp", "ollama", "vllm"]
+    for name, program in (("llama.cpp", "llama-server"), ("ollama", "ollama"), ("vllm", "vllm")):
+        assert TEMPLATES[name].program == program
+        assert TEMPLATES[name].install_hint
+
+
+def test_a_server_that_can_listens_on_a_unix_socket_with_a_key_of_its_own() -> None:
+    """llama.cpp and vLLM: a socket, and a key that stands on no command line."""
+    llama = start("llama.cpp", model="/models/Llama 3.gguf", context=4096)
+    assert llama.target == "{socket}"
+    assert llama.command[:5] == (
+        "llama-server",
+        "--model",
+        "/models/Llama 3.gguf",
+        "--alias",
+        "Llama 3",
+    )
+    assert llama.command[-2:] == ("--ctx-size", "4096")
+    assert llama.files == ("/models/Llama 3.gguf",)
+    assert llama.has_key
+    vllm = start("vllm", model="org/Model-8B")
+    assert vllm.env["VLLM_API_KEY"] == "{key}"
+    assert vllm.target == "{socket}"
+    assert not any("{key}" in word for word in (*llama.command, *vllm.command))
+
+
+def test_ollama_listens_on_a_held_port() -> None:
+    """It knows no Unix socket: 127.0.0.1 and the port that the agent holds."""
+    found = start("ollama", env={"OLLAMA_MODELS": "/scratch/m"})
+    assert found.target == "{port}"
+    assert found.env["OLLAMA_HOST"] == "127.0.0.1:{port}"
+    assert found.env["OLLAMA_MODELS"] == "/scratch/m"
+
+
+def test_a_custom_command_is_split_and_not_run_by_a_shell() -> None:
+    """Quotes group words; nothing else means anything. The target is what the command names."""
+    found = start("custom", command="serve --port {port} --name 'a b' $HOME;ls", args=["*", "`x`"])
+    assert found.command == ("serve", "--port", "{port}", "--name", "a b", "$HOME;ls", "*", "`x`")
+    assert found.target == "{port}"
+    assert start("custom", command="serve {socket}").target == "{socket}"
+    assert start("custom", program="/opt/serve", target="8000").target == "127.0.0.1:8000"
+    assert start("custom", command="m {model} {port}", model="a b").command[1] == "a b"
+
+
+def test_a_shell_runs_only_where_it_is_asked_for() -> None:
+    """`shell` hands the line over as it is."""
+    found = start("custom", command="exec x | y {port}", shell=True)
+    assert found.command == ("/bin/sh", "-c", "exec x | y {port}")
+
+
+@pytest.mark.parametrize(
+    ("template", "params", "param"),
+    [
+        ("llama.cpp", {}, "model"),
+        ("llama.cpp", {"model": "/m", "context": "many"}, "context"),
+        ("llama.cpp", {"model": "/m\0"}, "model"),
+        ("vllm", {"model": "m", "gpus": -1}, "gpus"),
+        ("vllm", {"model": "m", "moddel": "x"}, "moddel"),
+        ("vllm", {"model": "m", "time": "soon"}, "time"),
+        ("vllm", {"model": "m", "env": {"A=B": "x"}}, "env"),
+        ("vllm", {"model": "m", "env": {"UNDERPASS_KEY": "x"}}, "env"),
+        ("vllm", {"model": "m", "env": ["A"]}, "env"),
+        ("vllm", {"model": ["m"]}, "model"),
+        ("custom", {}, "command"),
+        ("custom", {"command": ""}, "command"),
+        ("custom", {"command": "serve"}, "target"),
+        ("custom", {"command": "serve 'x"}, "command"),
+        ("custom", {"command": "serve", "target": "10.0.0.1:80"}, "target"),
+        ("custom", {"command": "serve {port}", "shell": "yes"}, "shell"),
+        ("custom", {"program": "serve", "target": "8000", "shell": True}, "shell"),
+        ("custom", {"command": "serve {port}", "args": 3}, "args"),
+    ],
+)
+def test_a_wrong_choice_names_its_parameter(
+    template: str, params: dict[str, Any], param: str
+) -> None:
+    """Nothing is guessed: the error says which one, and what is meant."""
+    with pytest.raises(InvalidRequest) as caught:
+        start(template, **params)
+    assert caught.value.fields["param"] == param
+
+
+@given(st.text(max_size=60).filter(lambda text: "\0" not in text and text != ""))
+def test_hostile_values_stay_one_word(value: str) -> None:
+    """Spaces, quotes, braces, newlines, unicode: what a person typed is one argument, as typed."""
+    found = start("vllm", model=value, args=[value])
+    assert found.command[2] == value
+    assert found.command[-1] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("4:00:00", 14400), ("1-12:00:00", 129600), ("30:00", 1800), ("90m", 5400), ("4h", 14400)],
+)
+def test_times_are_read_as_schedulers_write_them(text: str, seconds: int) -> None:
+    """Hours, days, and a number with its unit."""
+    assert seconds_of(text) == seconds
+
+
+def test_a_site_adds_and_overrides_templates(tmp_path: Path) -> None:
+    """A file of the same name wins; a new one is added; a wrong one is named."""
+    (tmp_path / "a.toml").write_text(
+        'name = "demo"\ntitle = "Ours"\ndescription = ""\ncommand = ["x", "{port}"]\ntarget="{port}"'
+    )
+    (tmp_path / "b.toml").write_text('name = "new"\ntitle = "N"\ndescription = ""\n')
+    found = load(tmp_path)
+    assert found["demo"].title == "Ours"
+    assert "new" in found
+    for text in ('name = "x"', "name =", 'name="x"\ntitle=""\ndescription=""\ncommand=["{nope}"]'):
+        with pytest.raises(ConfigError, match="the-file"):
+            read(text, source="the-file")
