@@ -239,6 +239,25 @@ async def test_a_server_that_says_loading_is_asked_again(rig: ChatRig) -> None:
     assert run.message().content == "ok"
 
 
+async def test_an_agent_that_dials_again_is_awaited(
+    rig: ChatRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after a hub's restart its tunnel is not stopped, only not connected yet."""
+    rig.door.errors += [TunnelStopped("Stopped."), TunnelStopped("Stopped.")]
+    sent = await rig.send(await rig.chat())
+    run = rig.run(sent["run"]["id"])
+    await eventually_async(lambda: "waiting for it" in str(run.log.status.get("reason")))
+    await eventually_async(lambda: len(rig.door.answers) == 1)
+    rig.door.answers[0].finish("ok")
+    await rig.stored(run)
+    assert run.message().content == "ok"
+    monkeypatch.setattr(run_module, "AGENT_BACK_S", 0.0)
+    rig.door.errors += [TunnelStopped("Stopped.")]
+    sent = await rig.send(await rig.chat())
+    await rig.stored(rig.run(sent["run"]["id"]))
+    assert rig.run(sent["run"]["id"]).record.error is not None
+
+
 async def test_no_done_and_a_connection_that_stays_open(
     rig: ChatRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

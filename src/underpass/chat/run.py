@@ -30,7 +30,7 @@ from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_ca
 from underpass.chat.shapes import message_out, provider_out
 from underpass.chat.writer import RunWriter
 from underpass.core.clock import Clock
-from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError
+from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError, TunnelStopped
 from underpass.core.principal import Principal
 from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
 from underpass.registry.pick import Pick
@@ -39,6 +39,8 @@ from underpass.store import MessageRecord, RunRecord, Store
 MAX_ANSWER_CHARS = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 WAIT_POLL_S = 0.25
+AGENT_BACK_S = 60.0
+"""How long a run waits for an agent that is not connected, while its tunnel is not stopped."""
 DRAIN_S = 2.0
 STORE_RETRY_S = 2.0
 LOG = logging.getLogger(__name__)
@@ -246,6 +248,7 @@ class Run:
     async def _ask_when_ready(self, asked: dict[str, Any]) -> Answer:
         """Asks, once the provider can answer; raises what makes waiting useless."""
         body = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
+        gives_up_at = self._tools.clock.monotonic() + AGENT_BACK_S
         while True:
             try:
                 picked = self._tools.pick(self._principal, self.record.model)
@@ -261,6 +264,13 @@ class Run:
                 # The registry has not heard of it yet: ask only as often as the server says.
                 self.log.set_status(self.record.status.value, reason=error.message)
                 await asyncio.sleep(error.retry_after_s or 1.0)
+            except TunnelStopped:
+                # Not stopped for the registry: its agent dials again, after the hub's restart.
+                if self._tools.clock.monotonic() > gives_up_at:
+                    raise
+                reason = "The session's agent is not connected; waiting for it."
+                self.log.set_status(self.record.status.value, reason=reason)
+                await asyncio.sleep(WAIT_POLL_S)
 
     def _begin(self, picked: Pick) -> None:
         provider = provider_out(picked.provider)
