@@ -6,7 +6,7 @@ source "$(dirname "$0")/common.sh"
 # program:package, one per line. `setup` is what running needs, `test` what the real components need on top.
 SETUP_PROGRAMS="curl:curl"
 TEST_PROGRAMS="chromium:chromium tinyproxy:tinyproxy sshd:openssh-server ssh:openssh-client nginx:nginx-light
-  cmake:cmake g++:g++ make:make curl:curl"
+  cmake:cmake g++:g++ make:make curl:curl psql:postgresql"
 
 is_there() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 
@@ -19,9 +19,11 @@ missing_packages() {
   has_node || echo "nodejs npm"
 }
 
-# Node 20 or newer, with npm.
+# Node 20.19 or newer (what Vite asks for), with npm.
 has_node() {
-  command -v npm >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 20 ]
+  command -v npm >/dev/null && node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
 }
 
 install() {
@@ -49,8 +51,8 @@ main() {
   else
     missing "install these with your system's package manager: $wanted"
   fi
-  has_node || die "Underpass's web UI is built with Node 20 or newer, and this system's packages carry none.
-  Install Node 20+ (its own site and most version managers carry it), then run this again."
+  has_node || die "Underpass's web UI is built with Node 20.19 or newer, and this system's packages carry none.
+  Install it (its own site and most version managers carry it), then run this again."
 }
 
 # Running needs its programs. The tests' components are optional at a person's desk: those tests are

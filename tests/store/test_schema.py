@@ -1,0 +1,68 @@
+"""Migrations: what they make is what the code expects."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from tests.rig.postgres import PostgresServer
+from underpass import store as stores
+from underpass.core.errors import ConfigError
+from underpass.store import Store
+from underpass.store.schema import HEAD, MIGRATIONS, current_revision
+from underpass.store.tables import METADATA
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    found: list[object] = compare_metadata(context, METADATA)
+    return found
+
+
+async def test_migrations_make_the_tables_that_the_code_has(store: Store) -> None:
+    """A column that is in the code alone, or in a migration alone, fails here."""
+    async with store.database.read() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    """The constant that start-up compares with follows the folder."""
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [HEAD]
+
+
+async def test_a_second_start_changes_nothing(database_url: str) -> None:
+    """An up-to-date database is opened as it is."""
+    for _ in range(2):
+        opened = await stores.open(database_url)
+        assert await current_revision(opened.database) == HEAD
+        await opened.close()
+
+
+async def test_a_newer_database_is_left_alone(database_url: str) -> None:
+    """A hub that is older than its database says so and touches nothing."""
+    opened = await stores.open(database_url)
+    async with opened.database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await opened.close()
+    with pytest.raises(ConfigError, match="newer version"):
+        await stores.open(database_url)
+
+
+async def test_two_hubs_that_start_together_both_start(postgres: PostgresServer) -> None:
+    """The second waits for the first one's migration and finds it done."""
+    url = postgres.create("together")
+    opened = await asyncio.gather(*(stores.open(url) for _ in range(3)))
+    for one in opened:
+        assert await current_revision(one.database) == HEAD
+        await one.close()
+    postgres.drop("together")
+
+
+def test_the_package_carries_its_migrations() -> None:
+    """They are files of the package, so a wheel has them."""
+    assert Path(stores.__file__).parent in MIGRATIONS.parents
+    assert list(MIGRATIONS.glob("versions/0001_*.py"))
