@@ -13,7 +13,7 @@ from underpass.gateway.limits import GatewayLimits
 def limits() -> GatewayLimits:
     """Small numbers, so that tests reach them; a test module may override this."""
     return GatewayLimits(
-        max_body_bytes=400_000, whole_body_bytes=50_000, calls_per_user=3, keepalive_s=0.04
+        max_body_bytes=400_000, whole_body_bytes=50_000, calls_per_user=3, keepalive_s=0.06
     )
 
 

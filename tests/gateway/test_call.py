@@ -214,6 +214,16 @@ async def test_use_is_counted_per_user_and_provider(hub: Hub) -> None:
     assert 0 < usage.first_byte_s < 5
 
 
+async def test_a_stream_can_be_asked_for_in_the_query(hub: Hub) -> None:
+    """GET of a response that is still being made: it has no body to say so."""
+    for query, wanted in (("stream=true", "identity"), ("stream=false", None), ("a=1", None)):
+        exchange = hub.get(f"/v1/responses/resp_1?model=qwen&{query}")
+        stream = await hub.pair.opened()
+        assert dict(stream.opening.headers).get("accept-encoding") == wanted
+        exchange.disconnect()
+        await exchange.done()
+
+
 async def test_reading_up_to_a_bound() -> None:
     """Takes what there is, and never much more than the bound."""
     pieces = [b"a" * 10] * 5

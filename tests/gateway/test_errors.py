@@ -24,6 +24,7 @@ from underpass.core.errors import (
 )
 from underpass.gateway import errors
 from underpass.tunnel.link import Head
+from underpass.tunnel.protocol import goodbye
 
 VIEW = tunnel("gpu", "qwen")
 
@@ -78,6 +79,15 @@ def test_tunnel_errors_become_the_providers(
     assert ("incomplete" in mapped.message) is has_begun
     if status != 400:
         assert "'gpu' on node7" in mapped.message
+
+
+def test_all_of_the_protocols_last_words_are_known() -> None:
+    """A code with which a link ends says that the way is gone, not that the server broke off."""
+    for reason in goodbye.PERMANENT | goodbye.RESTART:
+        mapped = errors.from_tunnel(StreamReset(reason), VIEW, has_begun=True)
+        assert mapped.code == "tunnel_lost"
+    refused = errors.from_tunnel(StreamReset(goodbye.REFUSED), VIEW, has_begun=False)
+    assert refused.code == "tunnel_stopped"
 
 
 def test_the_target_is_named_once() -> None:

@@ -243,10 +243,10 @@ async def test_errors_on_messages_are_anthropics_too(hub: Hub) -> None:
     assert exchange.error["type"] == "not_found_error"
 
 
-async def test_the_hubs_request_id_is_used_and_the_callers_is_not(hub: Hub) -> None:
-    """A caller cannot choose an id that another stream has."""
+async def test_one_request_id_at_every_hop(hub: Hub) -> None:
+    """The hub's goes to the agent, the server and back; a header of the caller's does not."""
     exchange = hub.post(x_request_id="chosen")
-    exchange.scope["state"] = {"request_id": "req_from_the_hub"}
+    exchange.scope["underpass.request_id"] = "req_from_the_hub"
     stream = await hub.pair.opened()
     assert stream.request_id == "req_from_the_hub"
     assert dict(stream.opening.headers)["x-request-id"] == "req_from_the_hub"

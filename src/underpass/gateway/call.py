@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ AGENT_ERROR = "x-underpass-error"
 SMALL_UPLOAD_BYTES = 16 * 1024
 """A body up to this size fits the tunnel's first credit, so writing it never waits."""
 MAX_ERROR_BYTES = 64 * 1024
+_STREAM_IN_QUERY = re.compile(r"[?&]stream=(?:true|1)(?:&|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class Call:
     @property
     def is_stream(self) -> bool:
         """Whether the caller asked for a streamed answer, as far as its body was seen."""
-        return self._errand.body is not None and self._errand.body.is_stream
+        if self._errand.body is None:
+            return _STREAM_IN_QUERY.search(self._errand.path) is not None
+        return self._errand.body.is_stream
 
     async def send(self) -> DoorAnswer:
         """Sends the request; returns when the answer's head is there.
@@ -159,7 +163,7 @@ class Call:
     # --- sending -----------------------------------------------------------------------------
 
     def _open_head(self) -> OpenHead:
-        request, body = self._errand.request, self._errand.body
+        request = self._errand.request
         return OpenHead(
             kind=StreamKind.HTTP,
             tunnel=self.provider.tunnel_id or "",
@@ -170,7 +174,7 @@ class Call:
                 request.headers,
                 request_id=request.request_id,
                 body_bytes=self._body_bytes(),
-                is_stream=body is not None and body.is_stream,
+                is_stream=self.is_stream,
             ),
             durable=request.durable,
         )

@@ -23,10 +23,12 @@ from underpass.core.errors import (
 )
 from underpass.registry.live import ProviderView
 from underpass.registry.pick import LOADING_RETRY_AFTER_S
-from underpass.tunnel.protocol import goodbye
 
 # Reasons of StreamReset that say that the way is gone, not that the server broke it off.
-_LINK_GONE = goodbye.PERMANENT | goodbye.RESTART
+_LINK_GONE = frozenset(
+    {"version", "revoked", "stopped", "not_allowed", "not_authenticated", "token", "epoch", "gone"}
+)
+_REFUSED = "refused"  # the agent never began it
 
 # The words are Anthropic's where OpenAI has none of its own, so both clients know them.
 _TYPE_BY_STATUS = {
@@ -99,7 +101,7 @@ def from_tunnel(error: TunnelError, provider: ProviderView, *, has_begun: bool) 
     """What a tunnel's error means for the caller. `has_begun`: a part of the answer was passed."""
     part = " The answer is incomplete." if has_begun else ""
     reason = error.reason if isinstance(error, StreamReset) else ""
-    if reason == goodbye.REFUSED or (reason in _LINK_GONE and not has_begun):
+    if reason == _REFUSED or (reason in _LINK_GONE and not has_begun):
         return stopped(provider, "Its agent takes no new requests.")
     if reason in _LINK_GONE or isinstance(error, ResumeExpired):
         return ProviderTimeout(

@@ -29,7 +29,7 @@ _NOT_UPSTREAM = _HOP_BY_HOP | {
     *("authorization", "x-api-key", "api-key", "cookie"),
     # The agent writes its own; the length changes with the model's name.
     *("host", "content-length", "expect"),
-    # Ours goes instead: one id in every hop's log, and no caller can choose another's.
+    # Ours goes instead: one id in every hop's log.
     "x-request-id",
     # Where the caller sits is private, and Ollama refuses an Origin that it does not know.
     *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),

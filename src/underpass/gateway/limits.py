@@ -23,9 +23,10 @@ class GatewayLimits:
     system's temporary folder."""
     calls_per_user: int = 256
     """Requests of one user under way at a time; one more gets 429."""
-    keepalive_s: float = 10.0
-    """A streaming client that has heard nothing for so long gets an SSE comment, and again every
-    10 to 15 s (1 to 1.5 times this). Before the answer's head it is 1.5 times this, because the
-    first comment settles the status: 200, and an error after it is an event."""
+    keepalive_s: float = 15.0
+    """A streaming client hears something at least this often while its model is silent: between
+    events it gets an SSE comment after two thirds of this to all of it. Before the answer's head
+    it is all of it, because the first comment settles the status: 200, and an error after it is
+    an event."""
     responses_per_user: int = 1000
     """How many ids of `/v1/responses` are remembered for each user, newest first."""

@@ -4,8 +4,8 @@ Per chunk there is one read, one send and a few assignments: no JSON, no log, no
 keep-alive looks on from a timer of its own, a few times a minute.
 
 When the status is settled: the answer's head is passed when it comes, so an error before it is an
-HTTP status. Only a client that asked for a stream and has heard nothing for 15 s (1.5 times
-`keepalive_s`) gets `200 text/event-stream` and a comment before that; from then on an error is
+HTTP status. Only a client that asked for a stream and has heard nothing for `keepalive_s`
+(15 s) gets `200 text/event-stream` and a comment before that; from then on an error is
 one last event.
 """
 
@@ -40,7 +40,7 @@ class Relay:
         self.status = 0
         self._send = send
         self._request_id = request_id
-        self._tick_s = keepalive_s / _QUIET_TICKS
+        self._tick_s = keepalive_s / _QUIET_TICKS_BEFORE_HEAD
         self._is_events = False
         self._is_sending = False
         self._is_quiet = False

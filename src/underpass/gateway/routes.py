@@ -154,8 +154,8 @@ class GatewayApp:
 
 
 def _request_id(scope: MutableMapping[str, Any]) -> str:
-    """The id that the hub gave this request, or a new one; never one that the caller chose."""
-    return str(scope.get("state", {}).get("request_id") or new_id("req"))
+    """The id that the hub's outermost app gave this request, or a new one where there is none."""
+    return str(scope.get("underpass.request_id") or new_id("req"))
 
 
 def _raw_path(scope: MutableMapping[str, Any]) -> str:
