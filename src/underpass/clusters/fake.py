@@ -57,7 +57,7 @@ class FakeCluster:
         """The scheduler starts the tag's jobs."""
         for job in self.alive(tag):
             self._jobs[job.job_id] = replace(
-                job, phase=JobPhase.RUNNING, raw_state="RUNNING", host=host
+                job, phase=JobPhase.RUNNING, raw_state="RUNNING", text="", host=host
             )
 
     def end(
@@ -70,7 +70,12 @@ class FakeCluster:
         """The tag's jobs end."""
         for job in self.alive(tag):
             self._jobs[job.job_id] = replace(
-                job, phase=JobPhase.ENDED, raw_state=raw, end_reason=reason, exit_code=code
+                job,
+                phase=JobPhase.ENDED,
+                raw_state=raw,
+                text="",
+                end_reason=reason,
+                exit_code=code,
             )
 
     def forget(self, tag: str) -> None:
@@ -116,6 +121,7 @@ class FakeCluster:
                     one,
                     phase=JobPhase.ENDED,
                     raw_state="CANCELLED",
+                    text="",
                     end_reason=EndReason.CANCELLED,
                     exit_code=None,
                 )

@@ -32,13 +32,14 @@ class Polls:
         self._next_at: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
         self._polling: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        """The polls that are under way."""
 
     async def close(self) -> None:
         """Drops the polls that are under way."""
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def hurry(self, cluster_id: str | None) -> None:
         """Something was just asked of the cluster: look soon what came of it."""
@@ -58,8 +59,8 @@ class Polls:
                 continue
             self._polling.add(place)
             task = asyncio.get_running_loop().create_task(self._poll(place, cluster, lives))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     async def _poll(self, place: str, cluster: Cluster, lives: list[Live]) -> None:
         asked = {live.tag: (live, live.record.job_id) for live in lives}

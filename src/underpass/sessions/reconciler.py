@@ -133,6 +133,11 @@ class Reconciler:
         idle = {one for one, live in self._room.live.items() if not live.lock.locked()}
         await self._look_at(idle)
 
+    async def idle(self) -> None:
+        """Until nothing that was asked of a cluster is under way."""
+        while tasks := [*self._tasks, *self._polls.tasks]:
+            await asyncio.wait(tasks)
+
     async def _look_at(self, session_ids: set[str]) -> None:
         for session_id in session_ids:
             live = self._room.live.get(session_id)
@@ -259,9 +264,6 @@ class Reconciler:
         """A new launch of the same session: same row, same tunnels, same providers."""
         spec = live.record.spec | {"launch": int(live.record.spec.get("launch", 1)) + 1}
         spec.pop("watches_time", None)
-        live.forget_launch()
-        live.link, live.link_state = None, LinkState.NEVER
-        live.link_since = self._room.clock.now()
         await self._room.change(
             live,
             status=_S.QUEUED,
@@ -276,6 +278,10 @@ class Reconciler:
             running_at=None,
             wall_time_ends_at=None,
         )
+        # Only now: until the new tag was written, a poll could still bring news of the old job.
+        live.forget_launch()
+        live.link, live.link_state = None, LinkState.NEVER
+        live.link_since = self._room.clock.now()
         await self._room.note(live.record.id, "restarted", "It was started again.")
         await self._tunnels.connecting(live)
 

@@ -204,12 +204,12 @@ class Sessions:
                 code="session_live",
                 hint="Stop it first.",
             )
-        for tunnel in await self._room.store.tunnels.of_session(session_id):
-            await self.tunnels.delete(live, tunnel)
-        await self._room.store.sessions.remove(session_id)
-        self._room.live.pop(session_id, None)
-        owner = live.record.owner_id
-        self._room.feed.publish(owner, "session", "delete", {"id": session_id})
+        async with live.lock:
+            for tunnel in await self._room.store.tunnels.of_session(session_id):
+                await self.tunnels.delete(live, tunnel)
+            await self._room.store.sessions.remove(session_id)
+            self._room.live.pop(session_id, None)
+        self._room.feed.publish(live.record.owner_id, "session", "delete", {"id": session_id})
 
     # --- see ------------------------------------------------------------------------------------
 
