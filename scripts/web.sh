@@ -17,7 +17,7 @@ build() {
   local want; want=$(digest web)
   if is_stamped web-build "$want" && [ -f src/underpass/hub/static/index.html ]; then return 0; fi
   say "building the web UI"
-  (cd web && npm run --silent build >&2)
+  (cd web && npm run --silent build -- --logLevel warn >&2)
   stamp web-build "$want"
 }
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from typing import Any
 
@@ -25,7 +26,7 @@ def _check_shape(answer: Answer) -> None:
     """OpenAI's shape, and no secret in it."""
     assert answer.headers["content-type"].startswith("application/json")
     assert set(answer.error) >= {"message", "type", "param", "code"}
-    assert "up_" not in answer.body.decode()
+    assert not re.search(rb"up[st]?_[A-Za-z0-9_-]{20}", answer.body)
 
 
 def test_unknown_model_names_close_ones(world: World) -> None:
@@ -189,7 +190,7 @@ def test_chunked_body_over_the_limit_is_413(world: World) -> None:
         sock.sendall(b"%x\r\n%b\r\n" % (len(start), start))
         piece = b"x" * 1_000_000
         try:
-            for _ in range(66):
+            for _ in range(70):
                 sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
         except (BrokenPipeError, ConnectionResetError):
             pass  # answered and closed before all was sent, as it may

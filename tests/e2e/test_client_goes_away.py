@@ -159,10 +159,12 @@ def test_llama_server_is_free_again_after_a_whole_answer_was_awaited(world: Worl
     """Also for a non-streaming call, in the time that the server itself takes to notice."""
     body = {"model": "llama/tiny", "max_tokens": 30000}
     body |= {"messages": [{"role": "user", "content": "go on"}]}
+    before = world.llama.cancels()
     caller = Caller(world, "/v1/chat/completions", json.dumps(body).encode(), "application/json")
     world.llama.wait_for_busy_slot()
     caller.go_away()
-    world.llama.wait_for_slot_release(BOUND_S + LLAMA_OWN_S)
+    world.llama.wait_for_cancel(before, BOUND_S + LLAMA_OWN_S)
+    world.llama.wait_for_slot_release(BOUND_S)
 
 
 async def test_a_hundred_at_once(world: World) -> None:

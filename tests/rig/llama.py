@@ -60,5 +60,14 @@ class LlamaServer:
         """Until no slot is busy: the machine is free for the next request."""
         eventually(lambda: self.active_slots() == 0, within_s, "all slots of llama-server free")
 
+    def cancels(self) -> int:
+        """How many requests it has given up because their client went away, by its own log."""
+        return self.process.output().count("cancel task")
+
+    def wait_for_cancel(self, before: int, within_s: float) -> None:
+        """Until it gave up one more. For non-streaming calls: asking for the slots keeps the server
+        from noticing, as each answer starts its one-second wait for a result anew."""
+        eventually(lambda: self.cancels() > before, within_s, "a cancel in llama-server's log")
+
     def wait_for_busy_slot(self, within_s: float = 10.0) -> None:
         eventually(lambda: self.active_slots() > 0, within_s, "a busy slot of llama-server")
