@@ -25,6 +25,8 @@ function firstTheme(): Plugin {
   let reference: string | null = null;
   return {
     name: 'first-theme',
+    // After the page itself has been written into the bundle.
+    enforce: 'post',
     buildStart() {
       if (this.environment.config.command !== 'build') return;
       const source = readFileSync(new URL(`.${path}`, import.meta.url), 'utf8');

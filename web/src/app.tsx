@@ -4,6 +4,8 @@ import { Shell } from './components/shell';
 import { ApprovePage } from './pages/approve';
 import { ChatPage } from './pages/chat';
 import { AwayPage, SetUpPage, SignInPage } from './pages/door';
+import { ManualPageView } from './pages/manual';
+import { NotHerePage } from './pages/not-here';
 import { ProvidersPage } from './pages/providers';
 import { SessionPage } from './pages/session';
 import { NewSessionPage, SessionsPage } from './pages/sessions';
@@ -12,11 +14,13 @@ import { go, path } from './router';
 import { standing } from './state/store';
 
 const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
+  [/^\/(chat\/[^/]+)?$/, ChatPage],
   [/^\/sessions$/, SessionsPage],
   [/^\/sessions\/new$/, NewSessionPage],
   [/^\/sessions\/[^/]+$/, SessionPage],
   [/^\/providers/, ProvidersPage],
   [/^\/settings/, SettingsPage],
+  [/^\/manual/, ManualPageView],
 ];
 
 function SignedIn() {
@@ -26,7 +30,7 @@ function SignedIn() {
     if (isDoor) go('/', { replace: true });
   }, [isDoor]);
   if (here === '/connect') return <ApprovePage />;
-  const Shown = PAGES.find(([pattern]) => pattern.test(here))?.[1] ?? ChatPage;
+  const Shown = PAGES.find(([pattern]) => pattern.test(here))?.[1] ?? NotHerePage;
   return <Shell><Shown /></Shell>;
 }
 

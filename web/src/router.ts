@@ -17,7 +17,7 @@ function isForeign(event: MouseEvent, link: HTMLAnchorElement): boolean {
   if (event.defaultPrevented || event.button !== 0) return true;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return true;
   if (link.target !== '' || link.hasAttribute('download')) return true;
-  return link.origin !== window.location.origin || /^\/(api|manual|v1)(\/|$)/.test(link.pathname);
+  return link.origin !== window.location.origin || /^\/(api|v1)(\/|$)|\.(md|json)$/.test(link.pathname);
 }
 
 export function followLinks(): void {

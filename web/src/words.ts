@@ -3,12 +3,12 @@ import type { EndReason, ProviderStatus, SessionStatus, TunnelStatus } from './a
 
 export function span(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s} s`;
+  if (s < 60) return `${s}\u00a0s`;
   const minutes = Math.floor(s / 60);
-  if (minutes < 60) return s % 60 === 0 || minutes >= 10 ? `${minutes} min` : `${minutes} min ${s % 60} s`;
+  if (minutes < 60) return s % 60 === 0 || minutes >= 10 ? `${minutes}\u00a0min` : `${minutes}\u00a0min ${s % 60}\u00a0s`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} days`;
+  if (hours < 48) return minutes % 60 === 0 ? `${hours}\u00a0h` : `${hours}\u00a0h ${minutes % 60}\u00a0min`;
+  return `${Math.floor(hours / 24)}\u00a0days`;
 }
 
 export function secondsBetween(from: string, to: string | number): number {
@@ -33,7 +33,7 @@ export function ago(time: string, now: number): string {
 
 export function clockTime(time: string | number): string {
   const date = typeof time === 'number' ? new Date(time < 1e11 ? time * 1000 : time) : new Date(time);
-  return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 }
 
 export function bytes(count: number): string {

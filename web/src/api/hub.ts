@@ -19,9 +19,11 @@ export const auth = {
 };
 
 export interface SendBody {
-  readonly content: string;
+  /** Null asks for another answer to the message `parent_id`. */
+  readonly content: string | null;
   readonly model: string;
-  readonly parent_id?: string | null;
+  /** The message above; null begins a new conversation in the chat. */
+  readonly parent_id: string | null;
 }
 
 export const chats = {

@@ -98,7 +98,7 @@ export interface Provider {
     readonly cluster: ClusterRef | string | null;
     readonly wall_time_ends_at: string | null;
   } | null;
-  readonly tunnel: { readonly id: string; readonly status: TunnelStatus; readonly target: string } | null;
+  readonly tunnel: { readonly id: string; readonly status: TunnelStatus | null; readonly target: string } | null;
   readonly updated_at: string;
 }
 
@@ -183,11 +183,10 @@ export interface Key {
 export interface TemplateParam {
   readonly name: string;
   readonly label: string;
-  readonly type: string;
+  readonly type: 'text' | 'file' | 'number' | 'flag' | 'words' | 'table';
   readonly default: unknown;
   readonly required: boolean;
   readonly help: string | null;
-  readonly choices?: readonly string[] | null;
 }
 
 export interface Template {

@@ -115,7 +115,6 @@ function CreateForm({ isBusy, onCreate }: CreateProps) {
 }
 
 function lifeOf(key: Key, at: number): string {
-  if (key.revoked_at !== null) return `revoked ${ago(key.revoked_at, at)}`;
   if (key.expires_at === null) return 'works until revoked';
   const day = new Date(key.expires_at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
   return Date.parse(key.expires_at) < at ? `expired on ${day}` : `works until ${day}`;
@@ -129,7 +128,7 @@ function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () 
         <span class="session-name">{item.name}</span> <code>{`${item.prefix}…`}</code>
         <p class="session-facts">{[item.scopes.join(', '), lifeOf(item, now.value), used].join(' · ')}</p>
       </div>
-      {item.revoked_at === null && <button type="button" class="button is-small is-bad" onClick={onRevoke}>Revoke</button>}
+      <button type="button" class="button is-small is-bad" onClick={onRevoke}>Revoke</button>
     </li>
   );
 }
@@ -138,7 +137,7 @@ function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () 
 export function KeysSection() {
   const { all, trouble, fresh, isBusy, load, create, revoke } = useKeys();
   useEffect(() => void load(), []);
-  const shown = (all.value ?? []).filter(({ id }) => !hidden.value.has(id));
+  const shown = (all.value ?? []).filter(({ id, revoked_at: revoked }) => revoked === null && !hidden.value.has(id));
   return (
     <section class="section" aria-labelledby="keys">
       <h2 id="keys">Keys</h2>

@@ -72,6 +72,7 @@ function Foot({ cell, conversation }: MessageProps) {
       <button type="button" class="icon-button" aria-label="Ask again" title="Ask again" onClick={again}>
         <Icon of={RotateCcw} size={16} />
       </button>
+      <Branches cell={cell} conversation={conversation} />
       <p class="message-facts">
         {facts(message).map((part) => (
           <span key={part}>{part}</span>
@@ -105,6 +106,7 @@ function Answer({ cell, conversation }: MessageProps) {
       <Markdown text={cell.text} isDone={!live} />
       {live && <Waiting cell={cell} />}
       <Ending message={message} />
+      {error !== null && !live && conversation.siblings(cell).length > 1 && <Branches cell={cell} conversation={conversation} />}
       {error !== null && !live && (
         <TroubleNote trouble={error}>
           <button

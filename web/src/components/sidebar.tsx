@@ -1,6 +1,6 @@
 import './sidebar.css';
 import { useComputed, useSignal } from '@preact/signals';
-import { Plug, Plus, Search, Server, Settings, SquarePen, Trash2, X } from 'lucide';
+import { BookOpen, Plug, Plus, Search, Server, Settings, SquarePen, Trash2, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ChatSummary } from '../api/types';
@@ -90,6 +90,7 @@ function Foot() {
       <NavLink href="/sessions" icon={Server}>Sessions</NavLink>
       <NavLink href="/providers" icon={Plug}>Providers</NavLink>
       <NavLink href="/settings" icon={Settings}>Settings</NavLink>
+      <NavLink href="/manual" icon={BookOpen}>Manual</NavLink>
     </nav>
   );
 }

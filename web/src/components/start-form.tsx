@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { toTrouble } from '../api/errors';
 import { sessions as api } from '../api/hub';
 import type { Session, Template, TemplateParam, Trouble } from '../api/types';
-import { isFlag, isLines, isNumber, toParams, typedDefault, type Typed } from '../state/form';
+import { toParams, typedDefault, type Typed } from '../state/form';
 import { putSession } from '../state/store';
 import { TroubleNote } from './trouble';
 
@@ -20,21 +20,14 @@ function Control({ param, typed }: ParamProps) {
     typed.value = { ...typed.value, [param.name]: text };
   };
   const common = { id, class: 'input', required: param.required, 'aria-describedby': param.help === null ? undefined : `${id}-help` };
-  if (param.choices !== undefined && param.choices !== null && param.choices.length > 0) {
-    return (
-      <select {...common} value={value} onChange={(event) => set(event.currentTarget.value)}>
-        {param.choices.map((choice) => <option key={choice} value={choice}>{choice}</option>)}
-      </select>
-    );
-  }
-  if (isLines(param)) {
+  if (param.type === 'table') {
     return <textarea {...common} rows={2} spellcheck={false} value={value} onInput={(event) => set(event.currentTarget.value)} />;
   }
   return (
     <input
       {...common}
       type="text"
-      inputMode={isNumber(param) ? 'decimal' : 'text'}
+      inputMode={param.type === 'number' ? 'decimal' : 'text'}
       autocomplete="off"
       spellcheck={false}
       value={value}
@@ -46,9 +39,9 @@ function Control({ param, typed }: ParamProps) {
 function Param({ param, typed }: ParamProps) {
   const id = `param-${param.name}`;
   const help = param.help !== null && param.help !== '' && <p class="help" id={`${id}-help`}>{param.help}</p>;
-  if (isFlag(param)) {
+  if (param.type === 'flag') {
     return (
-      <div class="field">
+      <div class="field is-wide">
         <label class="check">
           <input
             type="checkbox"
@@ -62,7 +55,7 @@ function Param({ param, typed }: ParamProps) {
     );
   }
   return (
-    <div class={isLines(param) ? 'field is-wide' : 'field'}>
+    <div class={param.type === 'table' || param.type === 'words' ? 'field is-wide' : 'field'}>
       <label for={id}>
         {param.label}
         {!param.required && <span class="optional"> optional</span>}
@@ -178,7 +171,7 @@ export function StartForm({ onStarted }: { readonly onStarted: (session: Session
 const SESSION_NAME: TemplateParam = {
   name: 'session name',
   label: 'Session name',
-  type: 'string',
+  type: 'text',
   default: '',
   required: false,
   help: 'How it is called in your lists. Chosen for you when left empty.',

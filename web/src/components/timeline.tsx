@@ -25,7 +25,7 @@ export function Timeline({ events, session }: TimelineProps) {
   return (
     <ol class="timeline">
       {moments.map((moment, index) => (
-        <li key={index} class={`moment is-${toneOfKind(moment.kind)}${moment.isLast ? ' is-last' : ''}`}>
+        <li key={index} class={moment.isLast ? `moment is-last is-${toneOfKind(moment.kind)}` : 'moment'}>
           <time dateTime={moment.at}>{clockTime(moment.at)}</time>
           <span class="moment-text">{moment.text === '' ? moment.kind : moment.text}</span>
           {moment.lasted_s !== null && moment.lasted_s >= 1 && <span class="moment-span">{span(moment.lasted_s)}</span>}

@@ -21,9 +21,9 @@ export function Waiting({ cell }: { readonly cell: Cell }) {
   if (cell.link.value === 'retrying') {
     return <Note words="The line to the hub dropped; reconnecting. The answer goes on there and will be shown here." />;
   }
+  const reason = cell.reason.value;
+  if (reason !== null) return <Note words={reason} />;
   if (hasText) return null;
-  const reason = cell.message.value.error?.message;
-  if (reason !== undefined) return <Note words={reason} />;
   return <Note words={waited.value < PATIENCE_S ? 'waiting for the first word' : `waiting for the first word, ${span(waited.value)}`} />;
 }
 

@@ -94,6 +94,7 @@ export function ChatPage() {
   return (
     <div class="chat-page">
       <RouteLine />
+      {conversation.path.value.length > 0 && <h1 class="unseen">{title ?? 'New chat'}</h1>}
       <Body conversation={conversation} keeper={keeper} />
       <Composer conversation={conversation} onSent={() => keeper.current?.pin()} />
     </div>

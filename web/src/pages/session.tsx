@@ -76,7 +76,7 @@ function facts(session: Session, at: number): readonly (readonly [string, string
     ['Template', session.template],
     ['Job', session.job_id],
     [isOver(session) ? 'Ran for' : 'Running for', ran],
-    ['Time', left],
+    ['Time left', left?.replace(/ left$/, '')],
   ];
   return rows.filter((row): row is readonly [string, string] => typeof row[1] === 'string' && row[1] !== '');
 }

@@ -18,15 +18,15 @@ const THEMES: readonly { readonly id: Theme; readonly words: string }[] = [
 
 function ThemeSection() {
   return (
-    <fieldset class="section choice">
-      <legend><h2>Look</h2></legend>
+    <section class="section choice" role="radiogroup" aria-labelledby="look">
+      <h2 id="look">Look</h2>
       {THEMES.map(({ id, words }) => (
         <label key={id}>
           <input type="radio" name="theme" checked={theme.value === id} onChange={() => chooseTheme(id)} />
           {words}
         </label>
       ))}
-    </fieldset>
+    </section>
   );
 }
 

@@ -17,6 +17,8 @@ export interface Cell {
   /** How the watching of its run stands. */
   readonly link: Signal<SourceState>;
   readonly isStopping: Signal<boolean>;
+  /** Why nothing comes yet, in the hub's words. */
+  readonly reason: Signal<string | null>;
 }
 
 export function makeCell(message: Message): Cell {
@@ -30,6 +32,7 @@ export function makeCell(message: Message): Cell {
     reasoning: signal(message.reasoning ?? ''),
     link: signal<SourceState>('closed'),
     isStopping: signal(false),
+    reason: signal<string | null>(null),
   };
 }
 

@@ -1,11 +1,12 @@
 import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
 import { isNotFound } from '../api/client';
 import { toTrouble } from '../api/errors';
-import { chats as api } from '../api/hub';
+import { chats as api, type SendBody } from '../api/hub';
 import type { Chat, Message, Sent, Trouble } from '../api/types';
 import { watchRun, type RunEvent } from '../stream/run';
 import type { EventSubscription } from '../stream/source';
 import { draftMessage, fail, isLive, makeCell, takeMessage, type Cell } from './cells';
+import { dropSentDraft, keepUnsent } from './drafts';
 import { dropChat, putChat } from './store';
 import { leafBelow, pathTo, siblingsOf } from './tree';
 
@@ -66,12 +67,15 @@ export class Conversation {
     await this.#sendBelow(this.path.peek().at(-1)?.id ?? null, content, model);
   }
 
-  /** Asks the question of a failed, stopped or finished answer again, as a branch of its own. */
+  /** Asks for another answer to the same question; one that never reached the hub is sent again. */
   async retry(answer: Cell, model: string): Promise<void> {
     const question = this.#cells.peek().find((cell) => cell.id === answer.parent_id);
     if (question === undefined) return;
-    if (question.id.startsWith('draft-')) this.#drop([question.id, answer.id]);
-    await this.#sendBelow(question.parent_id, question.text.peek(), model);
+    if (answer.id.startsWith('draft-')) this.#drop([answer.id]);
+    if (question.id.startsWith('draft-')) {
+      this.#drop([question.id]);
+      await this.#sendBelow(question.parent_id, question.text.peek(), model);
+    } else await this.#ask(question, { content: null, model, parent_id: question.id });
   }
 
   async stop(cell: Cell): Promise<void> {
@@ -119,11 +123,17 @@ export class Conversation {
     const question = makeCell(
       draftMessage({ id: draftId(), parent_id: parentId, role: 'user', content, status: 'complete', model: null }),
     );
+    this.#cells.value = [...this.#cells.peek(), question];
+    await this.#ask(question, { content, model, parent_id: parentId });
+  }
+
+  async #ask(question: Cell, body: SendBody): Promise<void> {
+    const { model } = body;
     const answer = makeCell(
       draftMessage({ id: draftId(), parent_id: question.id, role: 'assistant', content: '', status: 'waiting', model }),
     );
     batch(() => {
-      this.#cells.value = [...this.#cells.peek(), question, answer];
+      this.#cells.value = [...this.#cells.peek(), answer];
       this.#leaf.value = answer.id;
       this.model.value = model;
       this.trouble.value = null;
@@ -131,9 +141,11 @@ export class Conversation {
     this.#sending += 1;
     try {
       const chatId = this.chatId.peek() ?? (await this.#create(model));
-      this.#sent(await api.send(chatId, { content, model, parent_id: parentId }), question, answer);
+      this.#sent(await api.send(chatId, body), question, answer);
+      dropSentDraft(chatId, body.content);
     } catch (error) {
       fail(answer, toTrouble(error));
+      keepUnsent(this.chatId.peek(), body.content);
     } finally {
       this.#sending -= 1;
     }
@@ -151,7 +163,7 @@ export class Conversation {
 
   /** Puts the hub's messages in the place of the two that stood in for them. */
   #sent(sent: Sent, question: Cell, answer: Cell): void {
-    const asked = makeCell(sent.message);
+    const asked = question.id === sent.message.id ? question : makeCell(sent.message);
     const reply = makeCell({ ...sent.reply, run_id: sent.reply.run_id ?? sent.run.id });
     reply.isStopping.value = answer.isStopping.peek();
     const drafts = [question.id, answer.id, asked.id, reply.id];
@@ -199,7 +211,10 @@ function follow(cell: Cell, onEnd: (message: Message) => void): (event: RunEvent
     else if (event.kind === 'status') {
       const now = cell.message.peek();
       const status = isKnownLive(event.status) ? event.status : now.status;
-      cell.message.value = { ...now, status, error: event.error ?? now.error };
+      batch(() => {
+        cell.message.value = { ...now, status, error: event.error ?? now.error };
+        cell.reason.value = event.reason;
+      });
     } else {
       text += event.text;
       reasoning += event.reasoning;

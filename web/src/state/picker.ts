@@ -25,7 +25,7 @@ export function detailOf(provider: Provider, now: number, contextTokens: number 
   const cluster = typeof session?.cluster === 'string' ? session.cluster : session?.cluster?.name;
   const context = contextLength(contextTokens);
   const parts = [
-    session?.host ?? cluster ?? (provider.type === 'openai' ? 'endpoint' : null),
+    session?.host ?? cluster ?? (provider.type === 'openai' ? `added by ${provider.owner.name}` : null),
     server === null ? null : [server.kind, server.version].filter((part) => part !== null).join(' '),
     context === null ? null : `${context} context`,
     timeLeft(session?.wall_time_ends_at, now),

@@ -6,7 +6,7 @@ import { EventSubscription, type SourceState } from './source';
 /** What a run says, in order, each once. */
 export type RunEvent =
   | { readonly kind: 'delta'; readonly text: string; readonly reasoning: string }
-  | { readonly kind: 'status'; readonly status: string; readonly error: Trouble | null }
+  | { readonly kind: 'status'; readonly status: string; readonly reason: string | null; readonly error: Trouble | null }
   | { readonly kind: 'end'; readonly message: Message };
 
 function parse(data: string): Readonly<Record<string, unknown>> | null {
@@ -20,6 +20,13 @@ function parse(data: string): Readonly<Record<string, unknown>> | null {
 
 const words = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** Why nothing comes, in the hub's words; a full disk at the hub is told the same way. */
+function reasonOf(data: Readonly<Record<string, unknown>>): string | null {
+  const storage = data['storage'] as Trouble | undefined;
+  const reason = words(data['reason']);
+  return reason === '' ? (storage?.message ?? null) : reason;
+}
+
 /** One event of the stream as a RunEvent; null for kinds that this page does not know. */
 export function readRunEvent(event: SseEvent): RunEvent | null {
   const data = parse(event.data);
@@ -28,7 +35,12 @@ export function readRunEvent(event: SseEvent): RunEvent | null {
     case 'delta':
       return { kind: 'delta', text: words(data['text']), reasoning: words(data['reasoning']) };
     case 'status':
-      return { kind: 'status', status: words(data['status']), error: (data['error'] ?? null) as Trouble | null };
+      return {
+        kind: 'status',
+        status: words(data['status']),
+        reason: reasonOf(data),
+        error: (data['error'] ?? null) as Trouble | null,
+      };
     case 'end':
       return { kind: 'end', message: data['message'] as Message };
     default:
@@ -36,15 +48,18 @@ export function readRunEvent(event: SseEvent): RunEvent | null {
   }
 }
 
-/** Lets each sequence number pass once: a resumed stream may repeat what was seen. */
+/**
+ * Lets each piece of text pass once: a resumed stream may repeat what was seen. Ids are positions in
+ * the text, so only a delta moves them; `status` and `end` carry the position that they found.
+ */
 export class OnceFilter {
-  #last = -1;
+  #last = 0;
 
-  isNew(id: string): boolean {
-    const seq = id === '' ? NaN : Number(id);
-    if (Number.isNaN(seq)) return true;
-    if (seq <= this.#last) return false;
-    this.#last = seq;
+  isNew(event: SseEvent): boolean {
+    const position = event.id === '' ? NaN : Number(event.id);
+    if (event.event !== 'delta' || Number.isNaN(position)) return true;
+    if (position <= this.#last) return false;
+    this.#last = position;
     return true;
   }
 }
@@ -62,7 +77,7 @@ export function watchRun(runId: string, handlers: RunHandlers): EventSubscriptio
     onState: handlers.onState,
     onRefused: handlers.onRefused,
     onEvent(raw) {
-      if (!once.isNew(raw.id)) return true;
+      if (!once.isNew(raw)) return true;
       const event = readRunEvent(raw);
       if (event === null) return true;
       handlers.onEvent(event);

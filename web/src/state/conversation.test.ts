@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Message } from '../api/types';
+import { Conversation } from './conversation';
+import { readDraft } from './drafts';
+import { message } from './samples';
+
+type Answer = (body: unknown) => Response | Promise<Response>;
+
+/** A hub at the door of the network: one answer per method and path; bodies are noted. */
+class FakeHub {
+  readonly calls: { readonly what: string; readonly body: unknown }[] = [];
+  readonly answers = new Map<string, Answer>();
+
+  on(what: string, answer: Answer): void {
+    this.answers.set(what, answer);
+  }
+
+  readonly fetch = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const what = `${init.method ?? 'GET'} ${path}`;
+    const body: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : null;
+    this.calls.push({ what, body });
+    const answer = this.answers.get(what);
+    return answer === undefined ? json({ detail: `no answer for ${what}` }, 404) : answer(body);
+  };
+}
+
+const json = (value: unknown, status = 200): Response => new Response(JSON.stringify(value), { status });
+const sse = (...events: readonly [string, unknown, number][]): Response =>
+  new Response(events.map(([kind, data, id]) => `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify(data)}\n\n`).join(''));
+
+const asked = (content: string): Message => message({ id: 'msg_q', content });
+const reply = (fields: Partial<Message> = {}): Message =>
+  message({ id: 'msg_a', parent_id: 'msg_q', role: 'assistant', content: '', status: 'streaming', run_id: 'run_1', created_at: '2026-11-20T08:00:01Z', ...fields });
+
+const chat = { id: 'cht_1', title: 'hello', model: 'box/llama', settings: {}, created_at: '', updated_at: '', messages: [] as Message[] };
+
+let hub: FakeHub;
+beforeEach(() => {
+  hub = new FakeHub();
+  vi.stubGlobal('fetch', hub.fetch);
+  localStorage.clear();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const texts = (conversation: Conversation): string[] => conversation.path.value.map((cell) => cell.text.value);
+const statuses = (conversation: Conversation): string[] => conversation.path.value.map((cell) => cell.message.value.status);
+
+describe('Conversation', () => {
+  it('shows a message before the hub has heard of it, then follows its run to the end', async () => {
+    hub.on('POST /api/chats', () => json(chat, 201));
+    hub.on('POST /api/chats/cht_1/messages', () => json({ message: asked('hello'), reply: reply(), run: { id: 'run_1', status: 'streaming' } }, 202));
+    hub.on('GET /api/runs/run_1/events', () =>
+      sse(
+        ['status', { status: 'streaming' }, 0],
+        ['delta', { reasoning: 'hm' }, 2],
+        ['delta', { text: 'Hi ' }, 5],
+        ['delta', { text: 'Hi ' }, 5],
+        ['delta', { text: 'there.' }, 11],
+        ['end', { message: reply({ content: 'Hi there.', status: 'complete', reasoning: 'hm' }) }, 11],
+      ),
+    );
+    const conversation = new Conversation(null);
+    const sending = conversation.send('hello', 'box/llama');
+    expect(texts(conversation)).toEqual(['hello', '']);
+    expect(conversation.live.value).not.toBeNull();
+    await sending;
+    await vi.waitFor(() => expect(statuses(conversation)).toEqual(['complete', 'complete']));
+    expect(texts(conversation)).toEqual(['hello', 'Hi there.']);
+    expect(conversation.path.value[1]?.reasoning.value).toBe('hm');
+    expect(conversation.chatId.value).toBe('cht_1');
+    expect(conversation.live.value).toBeNull();
+    expect(hub.calls[1]?.body).toEqual({ content: 'hello', model: 'box/llama', parent_id: null });
+  });
+
+  it('says in place why a send failed, keeps the words as the draft, and sends them again', async () => {
+    const problem = { detail: 'The tunnel is stopped.', code: 'tunnel_stopped', hint: 'Restart the session.', status: 503 };
+    hub.on('POST /api/chats/cht_1/messages', () => json(problem, 503));
+    const conversation = new Conversation('cht_1');
+    await conversation.send('hello', 'box/llama');
+    const failed = conversation.path.value[1]!;
+    expect(failed.message.value).toMatchObject({ status: 'failed', error: { code: 'tunnel_stopped', hint: 'Restart the session.' } });
+    expect(readDraft('cht_1')).toBe('hello');
+    hub.on('POST /api/chats/cht_1/messages', () =>
+      json({ message: asked('hello'), reply: reply({ status: 'complete', content: 'Hi' }), run: { id: 'run_1', status: 'complete' } }, 202),
+    );
+    await conversation.retry(failed, 'box/llama');
+    expect(texts(conversation)).toEqual(['hello', 'Hi']);
+    expect(readDraft('cht_1')).toBe('');
+  });
+
+  it('asks for another answer to a stored question as a version of the first', async () => {
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ status: 'complete', content: 'one' })] }));
+    const second = reply({ id: 'msg_b', status: 'complete', content: 'two', created_at: '2026-11-20T08:00:02Z' });
+    hub.on('POST /api/chats/cht_1/messages', () => json({ message: asked('hello'), reply: second, run: { id: 'run_2', status: 'complete' } }, 202));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    await conversation.retry(conversation.path.value[1]!, 'box/llama');
+    expect(hub.calls.at(-1)?.body).toEqual({ content: null, model: 'box/llama', parent_id: 'msg_q' });
+    expect(texts(conversation)).toEqual(['hello', 'two']);
+    const versions = conversation.siblings(conversation.path.value[1]!);
+    expect(versions.map((cell) => cell.text.value)).toEqual(['one', 'two']);
+    conversation.showBranch(versions[0]!);
+    expect(texts(conversation)).toEqual(['hello', 'one']);
+  });
+
+  it('goes on with a run that was under way when the chat was opened, and never shows less', async () => {
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ content: 'Hi th' })] }));
+    hub.on('GET /api/runs/run_1/events', () =>
+      sse(['delta', { text: 'Hi' }, 2], ['delta', { text: ' there' }, 8], ['end', { message: reply({ content: 'Hi there', status: 'complete' }) }, 8]),
+    );
+    const conversation = new Conversation('cht_1');
+    const seen: string[] = [];
+    await conversation.load();
+    conversation.path.value[1]?.text.subscribe((text) => seen.push(text));
+    await vi.waitFor(() => expect(statuses(conversation)[1]).toBe('complete'));
+    expect(seen).toEqual(['Hi th', 'Hi there']);
+  });
+
+  it('stops a run that had no id yet as soon as it has one', async () => {
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('POST /api/chats/cht_1/messages', () => new Promise((resolve) => (answer = resolve)));
+    hub.on('POST /api/runs/run_1/stop', () => json({ id: 'run_1', status: 'stopped' }, 202));
+    hub.on('GET /api/runs/run_1/events', () => sse(['end', { message: reply({ status: 'stopped', content: 'Hi' }) }, 2]));
+    const conversation = new Conversation('cht_1');
+    const sending = conversation.send('hello', 'box/llama');
+    await conversation.stop(conversation.live.value!);
+    expect(hub.calls.filter(({ what }) => what.includes('stop'))).toHaveLength(0);
+    answer(json({ message: asked('hello'), reply: reply(), run: { id: 'run_1', status: 'streaming' } }, 202));
+    await sending;
+    await vi.waitFor(() => expect(statuses(conversation)[1]).toBe('stopped'));
+    expect(hub.calls.filter(({ what }) => what.includes('stop'))).toHaveLength(1);
+    expect(texts(conversation)[1]).toBe('Hi');
+  });
+
+  it('knows a chat that is not there', async () => {
+    hub.on('GET /api/chats/cht_9', () => json({ detail: 'There is no such chat.', code: 'not_found' }, 404));
+    const conversation = new Conversation('cht_9');
+    await conversation.load();
+    expect(conversation.loading.value).toBe('missing');
+  });
+});

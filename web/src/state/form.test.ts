@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import type { TemplateParam } from '../api/types';
+import { toParams, typedDefault } from './form';
+
+const param = (name: string, type: TemplateParam['type'], value: unknown = null): TemplateParam => ({
+  name, label: name, type, default: value, required: false, help: null,
+});
+
+describe('the form of a template', () => {
+  it('sends what was filled in, each in its own type', () => {
+    const params = [param('model', 'text'), param('gpus', 'number'), param('env', 'table'), param('args', 'words'), param('shell', 'flag'), param('none', 'text')];
+    const typed = { model: ' m ', gpus: '2', env: 'A=1\n B = x=y \n', args: '--a "b c"', shell: 'true', none: ' ' };
+    expect(toParams(params, typed)).toEqual({ model: 'm', gpus: 2, env: { A: '1', B: ' x=y' }, args: '--a "b c"', shell: true });
+  });
+
+  it('leaves a wrong number for the hub to name, and a flag that is off away', () => {
+    expect(toParams([param('gpus', 'number'), param('shell', 'flag')], { gpus: 'two', shell: 'false' })).toEqual({ gpus: 'two' });
+  });
+
+  it('shows defaults as text', () => {
+    expect(typedDefault(param('a', 'words', ['x', 'y']))).toBe('x y');
+    expect(typedDefault(param('a', 'table', { A: 1 }))).toBe('A=1');
+    expect(typedDefault(param('a', 'number', 4))).toBe('4');
+    expect(typedDefault(param('a', 'text'))).toBe('');
+  });
+});
