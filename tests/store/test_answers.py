@@ -36,7 +36,7 @@ async def test_a_run_that_is_gone_spoils_no_other(store: Store, alice: UserRecor
     event = RunEventRecord(run.id, 1, "delta", {"text": "a"})
     gone = RunEventRecord("run_9", 1, "delta", {"text": "b"})
     stored = await store.answers.append(
-        [RunBatch(run.id, (event,), 1, 10), RunBatch("run_9", (gone,), 1, 10)], at=5.0
+        [RunBatch(run.id, (event,), 0, 1, 10), RunBatch("run_9", (gone,), 0, 1, 10)], at=5.0
     )
     assert stored == {run.id}
     now = await store.runs.get(run.id)
@@ -49,7 +49,7 @@ async def test_the_end_keeps_the_answer_and_drops_the_events(
     """The message holds everything that the events led to."""
     run = await make_run(store, alice.id)
     event = RunEventRecord(run.id, 1, "delta", {"text": "a"})
-    await store.answers.append([RunBatch(run.id, (event,), 1, 10)], at=5.0)
+    await store.answers.append([RunBatch(run.id, (event,), 0, 1, 10)], at=5.0)
     done = MessageStatus.COMPLETE
     await store.answers.end(
         run.id, "msg_1", {"content": "a", "status": done}, {"status": done, "ended_at": 6.0}

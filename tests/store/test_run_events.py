@@ -10,7 +10,7 @@ async def test_a_watcher_can_join_anywhere(store: Store, alice: UserRecord) -> N
     events = tuple(
         RunEventRecord(run.id, seq, "delta", {"text": f"{seq}\x00"}) for seq in range(1, 6)
     )
-    await store.answers.append([RunBatch(run.id, events, 5, 900)], at=2.0)
+    await store.answers.append([RunBatch(run.id, events, 0, 5, 900)], at=2.0)
     assert await store.run_events.after(run.id) == events
     assert await store.run_events.after(run.id, 3) == events[3:]
     assert await store.run_events.after(run.id, 0, 2) == events[:2]
