@@ -13,12 +13,13 @@ from underpass.tunnel.protocol.handshake import HelloReader
 from underpass.tunnel.protocol.heads import StreamKind
 from underpass.tunnel.protocol.streams import StreamState
 
-_PATTERN = bytes((i * 131 + (i >> 8) * 17 + (i >> 16) * 7) % 256 for i in range(1 << 16)) * 80
+_PATTERN = bytes((i * 131 + (i >> 8) * 17 + (i >> 16) * 7) % 256 for i in range(1 << 16)) * 190
 
 
 def pattern(seed: int, start: int, stop: int) -> bytes:
     """Bytes `start` to `stop` of an endless text; another text for each seed."""
     shift = (seed * 1009) % 60000
+    assert shift + stop <= len(_PATTERN)
     return _PATTERN[shift + start : shift + stop]
 
 

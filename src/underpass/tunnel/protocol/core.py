@@ -263,6 +263,9 @@ class LinkCore:
             return receiver.take()
         if stream.error is not None and not receiver.is_done:
             raise stream.error
+        if receiver.is_wider_wanted and receiver.final is None:
+            receiver.widen()
+            self._outbox.credit(stream)
         return b""
 
     def cancel(self, stream: StreamState, reason: str) -> list[Event]:

@@ -74,8 +74,8 @@ class Sender:
         """
         if self.is_ended:
             raise LocalProtocolError("A write after the end.")
-        if self.written >= self.room_end:
-            self._make_room()
+        if self.written + len(data) - start > self.room_end:
+            self._make_room(len(data) - start)
         room = self.room_end - self.written
         stop = min(start + room, len(data))
         for cut in range(start, stop, MAX_DATA_BYTES):
@@ -184,11 +184,14 @@ class Sender:
         self.window.close()
         self.room_end = 0
 
-    def _make_room(self) -> None:
-        if self.window.size == 0:
-            self.window.open()
-        elif self.consumed + self.window.size < self.limit:
-            self.window.double()
+    def _make_room(self, wanted: int) -> None:
+        """Opens this side's own window, and widens it while only that is in the way."""
+        window = self.window
+        if window.size == 0:
+            window.open()
+        while self.consumed + window.size < min(self.limit, self.written + wanted):
+            if not window.double():
+                break
         self.room_end = min(self.limit, self.consumed + self.window.size)
 
     def _unsend(self, offset: int) -> None:
@@ -284,18 +287,26 @@ class Receiver:
         is_awaited = self.is_credit_wanted and self.consumed == self.received
         if self.consumed < self.credit_at and not is_awaited:
             return False
-        # A buffer that fills up means that the reader is the slow one; more window would only
-        # be more memory.
-        if self.is_wider_wanted and self.received - self.consumed <= self.window.size // 4:
-            self._widen()
-        self.is_credit_wanted = self.is_wider_wanted = False
+        self.is_credit_wanted = False
         self.grant()
         return True
 
     def on_blocked(self) -> None:
         """The peer has more and waits for CREDIT: it used up the limit, or what it may keep."""
         self.is_credit_wanted = True
-        self.is_wider_wanted = self.received == self.limit
+        self.is_wider_wanted |= self.received == self.limit
+
+    def widen(self) -> None:
+        """The reader has run dry after the peer was blocked: the window is what limits.
+
+        A reader that never runs dry is the slow one; more window would only be more memory.
+        """
+        self.is_wider_wanted = False
+        if self.window.size < FIRST_WINDOW_BYTES:
+            self.window.open()
+        else:
+            self.window.double()
+        self.grant()
 
     def begin_at(self, offset: int) -> None:
         """Nothing before `offset` will come."""
@@ -315,12 +326,6 @@ class Receiver:
         """Forgets everything and gives the window back."""
         self.chunks.clear()
         self.window.close()
-
-    def _widen(self) -> None:
-        if self.window.size < FIRST_WINDOW_BYTES:
-            self.window.open()
-        else:
-            self.window.double()
 
 
 class StreamState:

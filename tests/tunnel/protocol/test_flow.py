@@ -1,0 +1,127 @@
+"""Windows and budgets: growth while they limit, caps above them, and nobody stops."""
+
+from __future__ import annotations
+
+from tests.tunnel.protocol.pair import LinkedPair, request
+from underpass.tunnel.protocol import Budget, LinkSettings
+from underpass.tunnel.protocol.flow import Window
+from underpass.tunnel.protocol.limits import (
+    FIRST_WINDOW_BYTES,
+    LEAST_WINDOW_BYTES,
+    LINK_BUDGET_BYTES,
+    MAX_WINDOW_BYTES,
+)
+from underpass.tunnel.protocol.streams import StreamState
+
+
+def pump(pair: LinkedPair, at_hub: StreamState, at_agent: StreamState, size: int) -> None:
+    """The agent sends `size` bytes to a hub that reads at once."""
+    data = bytes(size)
+    sent = got = 0
+    while got < size:
+        sent += pair.agent.write(at_agent, data, sent)
+        pair.settle()
+        while chunk := pair.hub.read(at_hub):
+            got += len(chunk)
+        pair.settle()
+
+
+def test_a_budget_gives_a_share_and_takes_back() -> None:
+    """An eighth of what is free at most, the least in any case, and nothing is lost."""
+    above = Budget(1_000_000)
+    budget = Budget(800_000, above)
+    assert budget.take(1_000_000) == 100_000
+    assert above.used == 100_000
+    assert budget.take(50_000) == 50_000
+    budget.charge(700_000)
+    assert budget.free == 0
+    assert budget.take(1_000, least=16) == 16
+    budget.give(100_000 + 50_000 + 700_000 + 16)
+    assert (budget.used, above.used) == (0, 0)
+
+
+def test_the_hubs_budget_bounds_every_link() -> None:
+    """What one link took, another does not find."""
+    hub = Budget(8 * FIRST_WINDOW_BYTES)
+    one, other = Window(Budget(LINK_BUDGET_BYTES, hub)), Window(Budget(LINK_BUDGET_BYTES, hub))
+    one.open()
+    hub.charge(hub.free)
+    other.open()
+    assert (one.size, other.size) == (FIRST_WINDOW_BYTES, LEAST_WINDOW_BYTES)
+    assert not other.double()
+
+
+def test_a_window_grows_while_it_limits_and_stops_at_four_mebibytes() -> None:
+    """A fast reader behind a fast writer gets more credit, up to the cap."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    pump(pair, at_hub, at_agent, 200_000)
+    assert at_hub.receiver.window.size == FIRST_WINDOW_BYTES
+    pump(pair, at_hub, at_agent, 60_000_000)
+    assert at_hub.receiver.window.size == MAX_WINDOW_BYTES
+    assert at_agent.sender.window.size == MAX_WINDOW_BYTES
+
+
+def test_a_slow_reader_does_not_get_a_larger_window() -> None:
+    """A buffer that is full is the reader's doing; more of it would only be memory."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    data = bytes(3_000_000)
+    sent = 0
+    while sent < len(data):
+        sent += pair.agent.write(at_agent, data, sent)
+        pair.settle()
+        pair.hub.read(at_hub)
+    assert at_hub.receiver.window.size == FIRST_WINDOW_BYTES
+    assert at_hub.receiver.received - at_hub.receiver.consumed <= FIRST_WINDOW_BYTES
+
+
+def test_a_slow_stream_leaves_the_others_their_credit() -> None:
+    """Nobody reads the first stream; the second one moves megabytes all the same."""
+    pair = LinkedPair().connect()
+    _, stuck = pair.answered(request(1))
+    at_hub, at_agent = pair.answered(request(2))
+    pair.agent.write(stuck, bytes(10_000_000))
+    pump(pair, at_hub, at_agent, 5_000_000)
+    assert stuck.sender.written == FIRST_WINDOW_BYTES
+
+
+def test_every_stream_goes_on_when_the_budget_is_used_up() -> None:
+    """With next to no budget streams are slow, never stopped; both directions."""
+    pair = LinkedPair(LinkSettings(link_budget_bytes=1)).connect()
+    pairs = [pair.answered(request(n)) for n in range(5)]
+    for at_hub, at_agent in pairs:
+        pump(pair, at_hub, at_agent, 300_000)
+        assert at_hub.receiver.window.size == LEAST_WINDOW_BYTES
+    at_hub, at_agent = pair.open(request(9))
+    data = bytes(300_000)
+    sent = got = 0
+    while got < len(data):
+        sent += pair.hub.write(at_hub, data, sent)
+        pair.settle()
+        while chunk := pair.agent.read(at_agent):
+            got += len(chunk)
+        pair.settle()
+
+
+def test_windows_are_given_back_when_a_stream_fails() -> None:
+    """Cancelled in the middle, both ends hold nothing."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    pair.agent.write(at_agent, bytes(1_000_000))
+    pair.settle()
+    pair.hub.cancel(at_hub, "gone")
+    pair.settle()
+    assert pair.hub.budget.used == pair.agent.budget.used == 0
+    assert not at_agent.sender.pending
+    assert not at_agent.sender.retained
+    assert not at_hub.receiver.chunks
+
+
+def test_a_link_down_keeps_a_window_and_no_more() -> None:
+    """During an outage the agent's writer stops at what credit lets it keep."""
+    pair = LinkedPair().connect()
+    _, at_agent = pair.answered()
+    pair.lose()
+    taken = sum(pair.agent.write(at_agent, bytes(10_000)) for _ in range(1000))
+    assert taken == FIRST_WINDOW_BYTES
