@@ -134,10 +134,12 @@ def test_while_a_slow_reader_has_stopped_reading(world: World) -> None:
     body = _json_body({"chunks": 10_000_000, "chunk_bytes": 4000}, tag, stream=True)
     caller = Caller(world, "/v1/chat/completions", body, "application/json")
 
+    readings = [0]
+
     def is_stuck() -> bool:
-        before = world.stub.wait_seen(tag)["bytes_sent"]
-        time.sleep(0.05)
-        return bool(before) and world.stub.wait_seen(tag)["bytes_sent"] == before
+        """Two readings in a row, a step of the poll apart, are the same."""
+        readings.append(world.stub.wait_seen(tag)["bytes_sent"])
+        return 0 < readings[-2] == readings[-1]
 
     eventually(is_stuck, 20, "the stub is held back by the windows")
     _check_freed(world, tag, caller.go_away())
