@@ -3,7 +3,8 @@
     @router.get("/{session_id}")
     async def show(session_id: str, caller: Reader, services: ServicesDep) -> SessionOut: ...
 
-`Caller` is anybody who is signed in; `Reader`, `SessionsUser`, `Admin` need that scope as well.
+`Caller` is anybody who is signed in; `Reader`, `SessionsUser`, `Admin` need that scope as well;
+`BrowserOnly` takes no key.
 """
 
 from __future__ import annotations
@@ -78,6 +79,16 @@ def public_url(request: Request) -> str:
 ServicesDep = Annotated[Services, Depends(services)]
 Caller = Annotated[Principal, Depends(principal)]
 SignedIn = Annotated[Credential, Depends(signed_in)]
+
+
+def _browser_only(caller: SignedIn) -> Credential:
+    """What a key must not do: what comes of it may reach further than the key."""
+    if not caller.is_browser:
+        raise NotAllowed("Do this in the browser, signed in.", code="browser_only")
+    return caller
+
+
+BrowserOnly = Annotated[Credential, Depends(_browser_only)]
 PublicUrl = Annotated[str, Depends(public_url)]
 
 

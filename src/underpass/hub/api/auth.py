@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, RedirectResponse
 
-from underpass.core.errors import NotAllowed, NotAuthenticated
+from underpass.core.errors import NotAuthenticated
 from underpass.core.times import iso
 from underpass.hub.api.shapes import In, browser_of
 from underpass.hub.auth.device import INTERVAL_S, LIFETIME_S
 from underpass.hub.auth.requests import address_of, check_not_cross_site, set_cookie
-from underpass.hub.services import Caller, PublicUrl, Services, ServicesDep, services
+from underpass.hub.services import BrowserOnly, PublicUrl, Services, ServicesDep, services
 from underpass.store import DeviceCodeRecord, UserRecord
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -196,22 +196,24 @@ async def collect_device(
 
 
 @router.get("/device/{user_code}")
-async def show_device(user_code: str, caller: Caller, services: ServicesDep) -> DeviceRequestOut:
+async def show_device(
+    user_code: str, caller: BrowserOnly, services: ServicesDep
+) -> DeviceRequestOut:
     """What asks under this code: shown before approving."""
-    _browser_only(caller.key_id)
     return _device_out(await services.auth.device.look(user_code))
 
 
 @router.post("/device/{user_code}/approve")
 async def approve_device(
-    user_code: str, request: Request, caller: Caller, services: ServicesDep
+    user_code: str, request: Request, caller: BrowserOnly, services: ServicesDep
 ) -> DeviceRequestOut:
     """Sign that machine in as me."""
-    _browser_only(caller.key_id)
-    record = await services.auth.device.decide(user_code, caller.user_id, is_approved=True)
+    record = await services.auth.device.decide(
+        user_code, caller.principal.user_id, is_approved=True
+    )
     await services.trail.note(
         "device.approve",
-        actor_id=caller.user_id,
+        actor_id=caller.principal.user_id,
         subject=record.host,
         address=address_of(request.scope),
         purpose=record.purpose,
@@ -220,21 +222,16 @@ async def approve_device(
 
 
 @router.post("/device/{user_code}/deny")
-async def deny_device(user_code: str, caller: Caller, services: ServicesDep) -> DeviceRequestOut:
+async def deny_device(
+    user_code: str, caller: BrowserOnly, services: ServicesDep
+) -> DeviceRequestOut:
     """Refuse that machine."""
-    _browser_only(caller.key_id)
     return _device_out(
-        await services.auth.device.decide(user_code, caller.user_id, is_approved=False)
+        await services.auth.device.decide(user_code, caller.principal.user_id, is_approved=False)
     )
 
 
 # --- helpers ---------------------------------------------------------------------------------
-
-
-def _browser_only(key_id: str | None) -> None:
-    """A key must not approve a machine: what the machine gets may reach further than the key."""
-    if key_id is not None:
-        raise NotAllowed("Approve this in the browser, signed in.", code="browser_only")
 
 
 async def _signed_in(

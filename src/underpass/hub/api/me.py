@@ -10,7 +10,7 @@ from underpass.core.errors import NotFound
 from underpass.core.times import iso
 from underpass.hub.api.shapes import In, ListOf
 from underpass.hub.auth.requests import address_of
-from underpass.hub.services import Caller, PublicUrl, ServicesDep, SignedIn
+from underpass.hub.services import BrowserOnly, Caller, PublicUrl, ServicesDep
 
 router = APIRouter(prefix="/me", tags=["me"])
 
@@ -74,7 +74,9 @@ async def me(caller: Caller, services: ServicesDep, url: PublicUrl) -> MeOut:
 
 
 @router.patch("")
-async def change_me(body: MeIn, caller: SignedIn, services: ServicesDep, url: PublicUrl) -> MeOut:
+async def change_me(
+    body: MeIn, caller: BrowserOnly, services: ServicesDep, url: PublicUrl
+) -> MeOut:
     """Change how I am shown."""
     await services.auth.accounts.change(caller.principal.user_id, display_name=body.display_name)
     return await me(caller.principal, services, url)
@@ -82,7 +84,7 @@ async def change_me(body: MeIn, caller: SignedIn, services: ServicesDep, url: Pu
 
 @router.post("/password", status_code=204)
 async def change_password(
-    body: PasswordIn, request: Request, caller: SignedIn, services: ServicesDep
+    body: PasswordIn, request: Request, caller: BrowserOnly, services: ServicesDep
 ) -> Response:
     """A new password; every other browser is signed out."""
     principal, address = caller.principal, address_of(request.scope)
@@ -98,7 +100,7 @@ async def change_password(
 
 
 @router.get("/sign-ins")
-async def list_sign_ins(caller: SignedIn, services: ServicesDep) -> ListOf[SignInOut]:
+async def list_sign_ins(caller: BrowserOnly, services: ServicesDep) -> ListOf[SignInOut]:
     """The browsers that are signed in as me."""
     found = await services.store.browser_sessions.of_user(caller.principal.user_id)
     return ListOf(
@@ -118,7 +120,7 @@ async def list_sign_ins(caller: SignedIn, services: ServicesDep) -> ListOf[SignI
 
 
 @router.delete("/sign-ins/{sign_in_id}", status_code=204)
-async def end_sign_in(sign_in_id: str, caller: SignedIn, services: ServicesDep) -> Response:
+async def end_sign_in(sign_in_id: str, caller: BrowserOnly, services: ServicesDep) -> Response:
     """Sign one of my browsers out."""
     found = await services.store.browser_sessions.find(sign_in_id)
     if found is None or found.user_id != caller.principal.user_id:
