@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.tunnel.protocol.pair import LinkedPair, request
+import tracemalloc
+
+from tests.tunnel.protocol.pair import OK, LinkedPair, request
 from underpass.tunnel.protocol import Budget, LinkSettings
 from underpass.tunnel.protocol.flow import Window
 from underpass.tunnel.protocol.limits import (
@@ -10,6 +12,7 @@ from underpass.tunnel.protocol.limits import (
     LEAST_WINDOW_BYTES,
     LINK_BUDGET_BYTES,
     MAX_WINDOW_BYTES,
+    REQUEST_LIMIT_BYTES,
 )
 from underpass.tunnel.protocol.streams import StreamState
 
@@ -116,6 +119,53 @@ def test_windows_are_given_back_when_a_stream_fails() -> None:
     assert not at_agent.sender.pending
     assert not at_agent.sender.retained
     assert not at_hub.receiver.chunks
+
+
+def test_the_stated_bound_holds_when_everything_is_full() -> None:
+    """Budget, what windows take beyond it, and a chunk per stream that is consumed in part."""
+    streams = 60
+    settings = LinkSettings(max_streams=streams, link_budget_bytes=4 << 20)
+    pair = LinkedPair(settings).connect()
+    pairs = [pair.open(request(n)) for n in range(streams)]
+    for at_hub, at_agent in pairs:
+        pair.agent.respond(at_agent, OK)
+        for _ in range(40):
+            pair.hub.write(at_hub, bytes(33_333))
+            pair.agent.write(at_agent, bytes(33_333))
+        pair.settle()
+        pair.hub.read(at_hub)
+        pair.agent.read(at_agent)
+    pair.settle()
+    beyond = {
+        pair.hub: 3 * LEAST_WINDOW_BYTES * streams,
+        pair.agent: (2 * LEAST_WINDOW_BYTES + REQUEST_LIMIT_BYTES) * streams,
+    }
+    for core in (pair.hub, pair.agent):
+        bound = settings.link_budget_bytes + beyond[core]
+        assert core.budget.used <= bound - LEAST_WINDOW_BYTES * streams
+        held = sum(
+            sum(map(len, [*s.sender.pending, *s.sender.retained, *s.receiver.chunks]))
+            for s in core.streams.values()
+        )
+        assert settings.link_budget_bytes // 4 < held <= bound
+
+
+def test_small_chunks_do_not_weigh_more_than_twice_their_bytes() -> None:
+    """Objects included: a window full of 20-byte tokens is bounded in real memory too."""
+    pair = LinkedPair().connect()
+    pairs = [pair.answered(request(n)) for n in range(20)]
+    pair.lose()
+    tracemalloc.start()
+    try:
+        written = 0
+        for _, at_agent in pairs:
+            while taken := pair.agent.write(at_agent, bytes(bytearray(20))):
+                written += taken
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert written == 20 * FIRST_WINDOW_BYTES
+    assert used <= 2 * written
 
 
 def test_a_link_down_keeps_a_window_and_no_more() -> None:

@@ -12,6 +12,8 @@ with the shell:
     hello = await receive_hello(carrier)            # raises RemoteProtocolError, CarrierClosed
     link = links.get(hello.link_id)                 # an id proves nothing ...
     if link is None or link.is_closed or link.owner != session_id:
+        for older in links_of(session_id):          # a second agent, or a WELCOME that was lost
+            await older.close("Another agent has come.", code="replaced")
         core = HubLink(new_id("lnk"), session_id, settings=settings, budget=hub_budget)
         link = Link(core, on_control=..., on_state=..., on_stream=...)
         links[link.link_id] = link
@@ -20,7 +22,9 @@ with the shell:
 `adopt` counts only for a new `HubLink`: the hub was restarted, and these are the durable answers
 that it has stored up to an offset; each one that the agent still has comes through `on_stream`.
 `serve` returns when the carrier is gone. The link then waits for its next one until grace ends:
-`on_state(LinkState.CLOSED)` says when to take it out of `links`.
+`on_state(LinkState.CLOSED)` says when to take it out of `links`. A hub that stops calls
+`drain(..., is_closing=True)` and cancels the tasks that serve, and does not `close` its links: their
+agents come back to the next hub with their durable answers.
 
 The agent, which has one `Link` for its whole life unless it is closed:
 

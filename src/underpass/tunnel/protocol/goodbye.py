@@ -6,8 +6,11 @@ from underpass.tunnel.protocol import texts
 from underpass.tunnel.protocol.frames import Flag, FrameType, frame
 from underpass.tunnel.protocol.limits import MAX_REASON_CHARS
 
-PERMANENT = frozenset({"version", "revoked", "stopped", "not_allowed", "not_authenticated"})
-"""Codes of CLOSE after which the agent must not come back."""
+PERMANENT = frozenset(
+    {"version", "revoked", "stopped", "replaced", "not_allowed", "not_authenticated"}
+)
+"""Codes of CLOSE after which the agent must not come back. `replaced`: another agent of the same
+session has come, and two that take turns would throw each other out for ever."""
 
 RESTART = frozenset({"token", "epoch", "gone"})
 """Codes of CLOSE after which the agent comes back as a new link."""
