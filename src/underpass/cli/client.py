@@ -22,7 +22,8 @@ from underpass.config import AgentConfig, environment
 from underpass.core.errors import AppError, ConfigError
 from underpass.core.sse import SseDecoder, SseEvent
 from underpass.tunnel.address import HubAddress
-from underpass.tunnel.dial import Way
+from underpass.tunnel.dial import Way, refuse_all_but_upgrade
+from underpass.tunnel.dial_errors import Refused
 
 TIMEOUT_S = 60.0
 
@@ -116,6 +117,22 @@ class HubClient:
                     yield event
 
     @asynccontextmanager
+    async def websocket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket of binary messages. Raises as `call`, also when the hub refuses it."""
+        headers = {} if self._key is None else {"Authorization": f"Bearer {self._key}"}
+        async with self.way.session(middlewares=(refuse_all_but_upgrade,)) as session:
+            try:
+                socket = await session.ws_connect(
+                    self.address.url(path), headers=headers, compress=0
+                )
+            except Refused as error:
+                raise error_of(error.status, error.body, self.address) from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise await self.way.explain(error) from error
+            async with socket:
+                yield socket
+
+    @asynccontextmanager
     async def send(
         self,
         method: str,
@@ -145,7 +162,7 @@ class HubClient:
                 allow_redirects=False,
             ) as answer:
                 if answer.status >= 300:
-                    raise await _error_of(answer, self.address)
+                    raise error_of(answer.status, await answer.read(), self.address)
                 yield answer
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise await self.way.explain(error) from error
@@ -197,22 +214,22 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-async def _error_of(answer: aiohttp.ClientResponse, address: HubAddress) -> HubError:
+def error_of(status: int, body: bytes, address: HubAddress) -> HubError:
     """The error that an answer carries: a problem document, or whatever a proxy wrote."""
     try:
-        document = json.loads(await answer.read())
-    except (ValueError, aiohttp.ClientError):
+        document = json.loads(body)
+    except ValueError:
         document = None
     if not isinstance(document, dict) or "code" not in document:
         return HubError(
-            answer.status,
-            f"{address} answered {answer.status}, and not as an Underpass hub does.",
+            status,
+            f"{address} answered {status}, and not as an Underpass hub does.",
             code="not_a_hub",
             hint="Check the address, and what stands between here and there.",
         )
     known = {"type", "title", "status", "detail", "code", "hint", "request_id"}
     return HubError(
-        answer.status,
+        status,
         str(document.get("detail") or document.get("title") or "The hub refused."),
         code=str(document["code"]),
         hint=document.get("hint"),
