@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from underpass.core.states import EndReason
+from underpass.core.states import SESSION_ENDS, EndReason
 from underpass.core.times import in_words
 from underpass.sessions.facts import AgentEnd, LinkState
 from underpass.sessions.logs import Logs

@@ -21,7 +21,7 @@ _LAUNCHED = {
     _R.NODE_FAILURE: ("Its machine failed.", "Restart it; it will run on another one."),
     _R.SERVER_EXITED: (
         "The model server ended.",
-        "Its last lines are in the log; mend what they say and restart it.",
+        "Mend what its log says and restart it.",
     ),
     _R.AGENT_LOST: ("Its agent ended or did not come back.", "Look at its log and restart it."),
     _R.REJECTED: ("The cluster refused it.", "Change that and start it again."),

@@ -246,6 +246,11 @@ class Sessions:
         await self._own(caller, session_id)
         return self._logs.follow(session_id, after)
 
+    async def is_over(self, session_id: str) -> bool:
+        """Whether the session has ended, or is not there any more."""
+        record = await self._room.store.sessions.find(session_id)
+        return record is None or record.status in SESSION_ENDS
+
     async def snapshot(self, caller: Principal) -> dict[str, list[dict[str, Any]]]:
         """Everything of the caller's, as a page that opens needs it."""
         sessions, _ = await self.list_sessions(caller, limit=1000)

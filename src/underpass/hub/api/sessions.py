@@ -23,6 +23,10 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
+LOOK_S = 1.0
+"""How often a follower of a silent log looks whether the session has ended."""
+
+
 class SessionIn(In):
     """Either a template with its `params`, or `attach` for an agent that is run by hand."""
 
@@ -157,13 +161,21 @@ def _stream_logs(
         # One wait at a time: a keep-alive must not cancel the follower's own.
         waiting = asyncio.ensure_future(anext(follower))
         try:
+            silent_s = 0.0
             while not services.stopping.is_set():
-                done, _ = await asyncio.wait({waiting}, timeout=services.config.keepalive_s)
-                if not done:
-                    yield ": keepalive\n\n"
+                done, _ = await asyncio.wait({waiting}, timeout=LOOK_S)
+                if done:
+                    silent_s = 0.0
+                    yield _event(waiting.result())
+                    waiting = asyncio.ensure_future(anext(follower))
                     continue
-                yield _event(waiting.result())
-                waiting = asyncio.ensure_future(anext(follower))
+                if await services.sessions.is_over(session_id):
+                    break
+                silent_s += LOOK_S
+                if silent_s >= services.config.keepalive_s:
+                    silent_s = 0.0
+                    yield ": keepalive\n\n"
+            yield "event: end\ndata: {}\n\n"
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
