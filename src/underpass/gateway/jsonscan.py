@@ -210,7 +210,7 @@ class JsonScanner:
         if self._is_escaped:
             self._is_escaped = False
             at += 1
-        at = _end_of(_STRING, data, at)
+        at = _end_of_text(data, at)
         is_ended = at < len(data) and data[at] == _QUOTE
         if at < len(data) and not is_ended:  # a backslash, and its letter is in the next piece
             self._is_escaped = True
@@ -256,6 +256,14 @@ class JsonScanner:
 
 def _skip_blanks(data: bytes, at: int) -> int:
     return _end_of(_BLANKS, data, at)
+
+
+def _end_of_text(data: bytes, at: int) -> int:
+    """Where a string's closing quote is, or a backslash at the very end, or the end."""
+    quote = data.find(b'"', at)
+    end = len(data) if quote < 0 else quote
+    # An image is megabytes without a backslash: two searches are ten times as quick as the pattern.
+    return end if data.find(b"\\", at, end) < 0 else _end_of(_STRING, data, at)
 
 
 def _end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
