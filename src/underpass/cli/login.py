@@ -129,8 +129,10 @@ async def _collect(client: HubClient, device: dict[str, Any]) -> str:
 def _read_key(file: Path) -> str:
     try:
         key = file.expanduser().read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The key file {file} cannot be read: {error}.") from None
+    except OSError as error:
+        raise ConfigError(f"The key file {file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        key = ""
     if not key.startswith("up_") or any(c.isspace() for c in key):
         raise ConfigError(
             f"The file {file} does not hold a key.",

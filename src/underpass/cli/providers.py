@@ -13,7 +13,7 @@ from underpass.core.errors import NotFound
 from underpass.core.names import close_matches
 
 app = typer.Typer(help="What chat and programs can use now.", no_args_is_help=True)
-models_app = typer.Typer(help="The models of your providers.", no_args_is_help=True)
+models_app = typer.Typer(no_args_is_help=True)
 
 Provider = Annotated[str, typer.Argument(help="Its name, OWNER:NAME, or id.")]
 
@@ -121,6 +121,11 @@ def share_provider(
         note(f"Shared '{found['name']}'.")
 
     run(work())
+
+
+@models_app.callback()
+def _models() -> None:
+    """The models of your providers."""
 
 
 @models_app.command("ls")
