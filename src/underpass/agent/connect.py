@@ -31,6 +31,8 @@ class Lease:
 
     def __init__(self) -> None:
         self.transport: asyncio.WriteTransport | None = None
+        self.closed: asyncio.Future[None] | None = None
+        """Done once the connection is gone, for whatever reason."""
 
     def __enter__(self) -> Lease:
         self._token = _lease.set(self)
@@ -101,10 +103,18 @@ class _Guard:
                 connection.close()
                 raise
             self._judged.add(transport)
+            if (closed := _closed(connection)) is not None:
+                # How it ended is told by the request that it carried, not by this future.
+                closed.add_done_callback(lambda gone: gone.exception())
         lease = _lease.get()
         if lease is not None:
             lease.transport = transport
+            lease.closed = _closed(connection)
         return connection
+
+
+def _closed(connection: Connection) -> asyncio.Future[None] | None:
+    return connection.protocol.closed if connection.protocol is not None else None
 
 
 class _TcpConnector(aiohttp.TCPConnector):

@@ -9,8 +9,9 @@ A link that is down only makes `stream.write` wait, once as much is kept as may 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import aiohttp
 
@@ -121,7 +122,8 @@ class Forwarder:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise self._unreachable(error) from error
         try:
-            await self._answer_with(response, stream)
+            with _end_of_connection(response.content):
+                await self._answer_with(response, stream)
         except (aiohttp.ClientError, OSError) as error:
             self._on_trouble()
             stream.cancel(f"upstream_cut: {type(error).__name__}")
@@ -243,6 +245,30 @@ def why_unreachable(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientResponseError | ValueError):
         return "answers with something that is not HTTP"
     return "closed the connection before it answered"
+
+
+@contextlib.contextmanager
+def _end_of_connection(content: aiohttp.StreamReader) -> Iterator[None]:
+    """Makes a lost connection end the reading of its answer.
+
+    aiohttp forgets to when the server breaks HTTP in the middle of a body: it closes the
+    connection and leaves the reader waiting for ever.
+    """
+    lease = Lease.current()
+    closed = lease.closed if lease is not None else None
+
+    def fail(_gone: asyncio.Future[None]) -> None:
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection ended"))
+
+    if closed is None:
+        yield
+        return
+    closed.add_done_callback(fail)
+    try:
+        yield
+    finally:
+        closed.remove_done_callback(fail)
 
 
 def _check_route(head: OpenHead) -> None:

@@ -19,6 +19,7 @@ from underpass.core.targets import Target
 from underpass.tunnel.link import Stream
 
 LOOK_EVERY_S = 10.0
+GLANCE_EVERY_S = 0.5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
 # A burst of failing requests is one reason to look, not a hundred.
@@ -105,17 +106,40 @@ class TunnelService:
             else:
                 pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
             await asyncio.sleep(LEAST_PAUSE_S)
-            try:
-                async with asyncio.timeout(pause_s):
-                    await self._look_now.wait()
-            except TimeoutError:
-                continue
+            if state is ProviderStatus.RUNNING:
+                await self._rest_while_it_listens(pause_s)
+            else:
+                await self._rest(pause_s)
 
     async def close(self) -> None:
         """Close the connections to the server."""
         await self._upstream.close()
 
     # --- inside ------------------------------------------------------------------------------
+
+    async def _rest(self, seconds: float) -> bool:
+        """Waits so long, or until there is a reason to look now (True)."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._look_now.wait()
+                return True
+        except TimeoutError:
+            return False
+
+    async def _rest_while_it_listens(self, seconds: float) -> None:
+        """Waits, and asks the kernel each second whether the listener is still there and ours.
+
+        The server is not bothered by it, and its end shows at once, not with the next request.
+        """
+        left_s = seconds
+        while left_s > 0 and not await self._rest(min(GLANCE_EVERY_S, left_s)):
+            left_s -= GLANCE_EVERY_S
+            try:
+                self._owners.check(self.offer.target)
+            except PortOfAnotherUser:
+                return
+            if not self._owners.is_listening(self.offer.target):
+                return
 
     async def _look(self) -> None:
         place = str(self.offer.target)
