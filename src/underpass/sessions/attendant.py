@@ -119,7 +119,9 @@ class Attendant:
         self._live.link = None
         self._live.readiness.clear()
         await self._tunnels.link_gone(self._live)
-        await self._room.note(self._live.record.id, "agent_gone", "The agent's connection ended.")
+        if self._live.record.status not in SESSION_ENDS:
+            text = "The agent's connection ended."
+            await self._room.note(self._live.record.id, "agent_gone", text)
 
     def _set(self, state: LinkState) -> None:
         self._live.link_state = state

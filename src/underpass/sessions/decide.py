@@ -100,7 +100,7 @@ def _queued(session: SessionRecord, facts: Facts, now: float, limits: Limits) ->
 
 
 def _submit(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
-    if facts.in_doubt_since is None:
+    if facts.in_doubt_since is None or facts.is_cluster_gone:
         return Submit()
     # A scheduler that answers again and does not know the tag may still be catching up.
     unknown_since = facts.missing_since
@@ -141,6 +141,8 @@ def _ended_by_job(facts: Facts, now: float, limits: Limits) -> Action | None:
 
 
 def _missing(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    if facts.is_cluster_gone:
+        return End(EndReason.AGENT_LOST, message="Its cluster was removed.")
     if facts.missing_since is not None and now - facts.missing_since >= limits.job_lost_s:
         return End(EndReason.AGENT_LOST, message="Its cluster no longer knows its job.")
     if facts.silent_since is not None and session.status is _S.QUEUED:
@@ -189,6 +191,8 @@ def _is_over(session: SessionRecord, facts: Facts) -> bool:
         return True
     if session.is_attached:
         return facts.link is LinkState.CLOSED
+    if facts.is_cluster_gone and facts.link is not LinkState.UP:
+        return True
     if not _may_have_job(session, facts):
         return True
     if facts.report is not None:

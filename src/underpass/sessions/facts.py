@@ -79,6 +79,8 @@ class Facts:
     missing_since: float | None = None
     """Since when the scheduler answers and does not know the job; None while it does not answer."""
     silent_since: float | None = None
+    is_cluster_gone: bool = False
+    """Whether its cluster was removed: nobody can be asked about the job any more."""
     extras: tuple[str, ...] = ()
     """Ids of further live jobs with the session's tag."""
     is_submitting: bool = False

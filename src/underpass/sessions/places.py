@@ -161,7 +161,8 @@ class Places:
             for live in self._room.live.values()
             if live.record.cluster_id == record.id and live.record.ended_at is None
         ]
-        if busy:
+        # Those on a machine that is gone for good would otherwise keep it for ever.
+        if busy and self.is_online(record.id):
             raise Conflict(
                 f"Sessions run there: {', '.join(sorted(busy)[:5])}.",
                 code="cluster_busy",
@@ -264,7 +265,6 @@ class ClusterAttendant:
         self._cluster_id = cluster_id
         self._cluster = cluster
         self._link = link
-        self._is_current = True
 
     async def on_control(self, message: dict[str, Any]) -> None:
         """An answer to one of the verbs; the machine's own words about itself are kept as it goes."""
@@ -274,14 +274,14 @@ class ClusterAttendant:
             self._on_hello(self._cluster_id, message.get("capabilities") or {})
 
     async def link_down(self) -> None:
-        """Lost, in grace: calls wait for their answers until they time out."""
+        """Lost, in grace: who waits for an answer is told, and nothing new is asked."""
+        self._cluster.unbind_if(self._link.send_control)
 
     async def link_up_again(self) -> None:
         """Back on a new carrier."""
+        self._cluster.bind(self._link.send_control)
 
     async def link_closed(self, reason: str) -> None:
         """The machine is gone; its jobs' agents go on by themselves."""
         del reason
-        if self._is_current:
-            self._is_current = False
-            self._cluster.unbind_if(self._link.send_control)
+        self._cluster.unbind_if(self._link.send_control)

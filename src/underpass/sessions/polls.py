@@ -68,7 +68,7 @@ class Polls:
             reports = await cluster.poll(list(asked))
         except AppError as error:
             self._silent(place, cluster, lives)
-            log.info("cluster %s: %s", place, error.message)
+            log.debug("cluster %s: %s", place, error.message)
         except Exception:  # noqa: BLE001 - an adapter's bug is silence, and is never "dead"
             self._silent(place, cluster, lives)
             log.exception("polling %s failed", place)

@@ -101,7 +101,9 @@ class Reconciler:
         async with live.lock:
             for _ in range(MAX_STEPS):
                 now = self._room.clock.now()
-                action = decide(live.record, live.facts(), now, self._room.settings.limits)
+                is_gone = self._places.cluster(live.record.cluster_id) is None
+                facts = live.facts(is_cluster_gone=is_gone)
+                action = decide(live.record, facts, now, self._room.settings.limits)
                 if action is None:
                     return
                 if isinstance(action, _ASKS_CLUSTER) and (live.is_asking or now < live.held_until):
@@ -341,7 +343,7 @@ class Reconciler:
         except AppError as error:
             pause_s = 5.0 if cluster is None else cluster.poll_interval_s
             live.held_until = self._room.clock.now() + pause_s
-            log.info("session %s: %s", live.record.id, error.message)
+            log.debug("session %s: %s", live.record.id, error.message)
         except Exception:  # noqa: BLE001 - as above
             live.held_until = self._room.clock.now() + SLOWEST_POLL_S
             log.exception("asking the cluster of %s failed", live.record.id)

@@ -101,7 +101,7 @@ class Live:
         """The tag of the session's present launch."""
         return f"{self.record.id}.{self.record.spec.get('launch', 1)}"
 
-    def facts(self) -> Facts:
+    def facts(self, *, is_cluster_gone: bool = False) -> Facts:
         """A picture of all this for a decision."""
         ready = list(self.readiness.values())
         best = next((r for r in ready if r.state == "running"), ready[0] if ready else None)
@@ -115,6 +115,7 @@ class Live:
             ended_at=self.ended_at,
             missing_since=self.missing_since,
             silent_since=self.silent_since,
+            is_cluster_gone=is_cluster_gone,
             extras=self.extras,
             is_submitting=self.is_submitting,
             in_doubt_since=self.in_doubt_since,

@@ -251,6 +251,12 @@ class Sessions:
         record = await self._room.store.sessions.find(session_id)
         return record is None or record.status in SESSION_ENDS
 
+    async def is_cleared(self, session_id: str) -> bool:
+        """Whether the session has ended and nothing of its job is left."""
+        live = await self._room.live_of(session_id)
+        is_over = live.record.status in SESSION_ENDS
+        return is_over and (live.is_swept or live.record.is_attached)
+
     async def snapshot(self, caller: Principal) -> dict[str, list[dict[str, Any]]]:
         """Everything of the caller's, as a page that opens needs it."""
         sessions, _ = await self.list_sessions(caller, limit=1000)
