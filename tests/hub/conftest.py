@@ -1,7 +1,8 @@
 """A whole hub on a real port, in this test's own event loop, and browsers and programs for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ class Browser:
         async with self.http.request(
             method, self.url + path, json=body, headers=sent, allow_redirects=False
         ) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.read())
+            return Answer(answer.status, answer.headers, await answer.read())
 
     async def get(self, path: str, **headers: str) -> "Answer":
         return await self.call("GET", path, **headers)
@@ -54,12 +55,10 @@ class Answer:
     """One whole answer."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        import json
-
         return json.loads(self.body)
 
     @property
@@ -130,9 +129,6 @@ async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningH
         await running.close()
         stop.set()
         await serving
-
-
-StartHub = Callable[..., Awaitable[RunningHub]]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from underpass import __version__, store
 from underpass.chat.service import Chats
@@ -235,9 +235,8 @@ class _Bounded:
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise problems.plain(
-                    413, "too_large", "The request is too large.", "Send less at once."
-                )
+                # The one kind of error that FastAPI lets pass from here as it is.
+                raise HTTPException(413)
         return message
 
 

@@ -93,8 +93,13 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "http_error")
-    if error.status_code == 404:
+    problem: AppError
+    if isinstance(error.__cause__, AppError):
+        problem = error.__cause__  # raised while FastAPI read the body: a body over the limit
+    elif error.status_code == 404:
         problem = plain(404, code, "There is nothing at this address.")
+    elif error.status_code == 400:
+        problem = InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
     elif error.status_code == 405:
         problem = plain(405, code, "This address does not take that method.")
     else:

@@ -1,0 +1,124 @@
+"""`/api/chats`: shapes, scopes, and what bad input gets."""
+
+import io
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes.model import ScriptedModel, scripted_model
+from tests.hub.conftest import Browser, RunningHub
+from tests.rig.waiting import eventually_async
+from underpass.store import UserRecord
+
+
+@pytest.fixture
+async def model(hub: RunningHub, alice: UserRecord) -> AsyncIterator[ScriptedModel]:
+    """alice's model."""
+    async with scripted_model(hub.services, alice) as model:
+        yield model
+
+
+@pytest.fixture
+async def page(hub: RunningHub, alice: UserRecord) -> Browser:
+    """alice's browser."""
+    return await hub.browser("alice")
+
+
+async def new_chat(page: Browser) -> str:
+    """The id of a new chat."""
+    made = await page.post("/api/chats", {"model": "gpu/m"})
+    assert made.status == 201
+    return str(made.json()["id"])
+
+
+async def test_a_question_and_its_answer(page: Browser, model: ScriptedModel) -> None:
+    """202 at once; a moment later the chat holds both, with numbers and a title."""
+    chat = await new_chat(page)
+    sent = await page.post(f"/api/chats/{chat}/messages", {"content": "hello there"})
+    assert sent.status == 202
+    body = sent.json()
+    assert set(body) == {"message", "reply", "run"}
+    assert body["run"]["status"] == "streaming"
+
+    async def is_complete() -> bool:
+        shown = (await page.get(f"/api/chats/{chat}")).json()
+        return bool(shown["messages"][-1]["status"] == "complete")
+
+    await eventually_async(is_complete)
+    shown = (await page.get(f"/api/chats/{chat}")).json()
+    question, answer = shown["messages"]
+    assert shown["title"] == "hello there"
+    assert (question["role"], question["content"]) == ("user", "hello there")
+    assert answer["content"] == "You said: hello there"
+    assert answer["usage"]["completion_tokens"] == 2
+    assert answer["provider"]["host"] == "node7"
+    assert answer["finish_reason"] == "stop"
+
+
+async def test_list_rename_delete_restore(page: Browser) -> None:
+    """A chat's life without a model."""
+    chat = await new_chat(page)
+    renamed = await page.patch(f"/api/chats/{chat}", {"title": "About foxes"})
+    assert (renamed.status, renamed.json()["title"]) == (200, "About foxes")
+    assert [one["id"] for one in (await page.get("/api/chats?q=FOX")).json()["items"]] == [chat]
+    assert (await page.get("/api/chats?q=dog")).json()["items"] == []
+    assert (await page.delete(f"/api/chats/{chat}")).status == 204
+    assert (await page.get(f"/api/chats/{chat}")).status == 404
+    assert (await page.post(f"/api/chats/{chat}/restore")).json()["title"] == "About foxes"
+
+
+async def test_what_bad_input_gets(page: Browser, model: ScriptedModel) -> None:
+    """Each with its status, a stable code, and what to do."""
+    chat = await new_chat(page)
+    path = f"/api/chats/{chat}/messages"
+    cases = [
+        ({"content": ""}, 400, "message_empty"),
+        ({"content": "x", "model": "gpu/other"}, 404, "model_not_found"),
+        ({"content": "x", "parent_id": "msg_none"}, 404, "not_found"),
+        ({"content": "x", "settings": {"stream": False}}, 400, "invalid_request"),
+        ({"content": "x", "contents": "y"}, 422, None),
+        ({"content": ["x"]}, 422, None),
+    ]
+    for body, status, code in cases:
+        answer = await page.post(path, body)
+        assert answer.status in (status, 400), body
+        assert code is None or answer.code == code
+    assert (await page.get(f"/api/chats/{chat}")).json()["messages"] == []
+
+
+async def test_a_message_that_is_too_long(page: Browser) -> None:
+    """413 with the numbers; beyond what the hub reads at all, 413 as well."""
+    chat = await new_chat(page)
+    for size in (2 * 1024 * 1024 + 1, 5 * 1024 * 1024):
+        body = io.BytesIO(json.dumps({"content": "x" * size}).encode())
+        headers = {**page.headers, "Content-Type": "application/json"}
+        url = f"{page.url}/api/chats/{chat}/messages"
+        async with page.http.post(url, data=body, headers=headers) as answer:
+            assert (answer.status, (await answer.json(content_type=None))["code"]) == (
+                413,
+                "too_large",
+            )
+
+
+async def test_another_users_chat(hub: RunningHub, page: Browser, root: UserRecord) -> None:
+    """Not there, for admins neither."""
+    chat = await new_chat(page)
+    admin = await hub.browser("root")
+    for answer in (
+        await admin.get(f"/api/chats/{chat}"),
+        await admin.delete(f"/api/chats/{chat}"),
+        await admin.post(f"/api/chats/{chat}/messages", {"content": "x"}),
+    ):
+        assert (answer.status, answer.code) == (404, "not_found")
+    assert (await admin.get("/api/chats")).json()["items"] == []
+
+
+async def test_sending_takes_the_scope_of_the_gateway(
+    hub: RunningHub, alice: UserRecord, model: ScriptedModel
+) -> None:
+    """A key that may not use models cannot do it through a chat."""
+    program = await hub.program(await hub.key(alice, "read", "sessions"))
+    chat = (await program.post("/api/chats", {"model": "gpu/m"})).json()["id"]
+    answer = await program.post(f"/api/chats/{chat}/messages", {"content": "hi"})
+    assert (answer.status, answer.code) == (403, "scope_missing")
