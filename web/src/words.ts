@@ -101,3 +101,8 @@ const REASONS: Readonly<Record<EndReason, string>> = {
 export function endWords(reason: EndReason | null): string {
   return reason === null ? 'ended' : REASONS[reason];
 }
+
+/** A text that says something; null for an empty one, which the hub sends for "nothing to say". */
+export function filled(text: string | null | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
+}

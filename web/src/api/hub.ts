@@ -1,7 +1,7 @@
 /** The hub's resources, one small function each. */
 import { call } from './client';
 import type {
-  Account, AuthState, Chat, ChatSummary, DeviceRequest, Key, LogLine, Page, Provider, Run, Sent, Session, Template,
+  Account, AuthState, Chat, ChatSummary, Cluster, DeviceRequest, Key, LogLine, Page, Provider, Run, Sent, Session, Template,
 } from './types';
 
 const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
@@ -52,7 +52,9 @@ export const sessions = {
   remove: (id: string, keepalive = false) => call<null>('DELETE', at('sessions', id), { keepalive }),
   logs: (id: string, tail: number) => call<Page<LogLine>>('GET', `${at('sessions', id, 'logs')}?tail=${tail}`),
   logPath: (id: string) => `${at('sessions', id, 'logs')}?follow=true&tail=500`,
-  templates: () => call<Page<Template>>('GET', at('templates')),
+  templates: (cluster: string) =>
+    call<Page<Template>>('GET', `${at('templates')}${cluster === '' ? '' : `?cluster=${encodeURIComponent(cluster)}`}`),
+  clusters: () => call<Page<Cluster>>('GET', at('clusters')),
 };
 
 export const providers = {

@@ -53,7 +53,8 @@ export interface Session {
   readonly id: string;
   readonly name: string;
   readonly status: SessionStatus;
-  readonly status_reason: string | null;
+  /** One sentence; empty when there is nothing to say. */
+  readonly status_reason: string;
   readonly end_reason: EndReason | null;
   readonly end_message: string | null;
   readonly attached: boolean;
@@ -86,7 +87,8 @@ export interface Provider {
   readonly type: 'openai-tunnel' | 'openai';
   readonly owner: Ref;
   readonly status: ProviderStatus;
-  readonly status_reason: string | null;
+  /** One sentence; empty when there is nothing to say. */
+  readonly status_reason: string;
   readonly models: readonly Model[];
   readonly server: { readonly kind: string; readonly version: string | null } | null;
   readonly shareable: boolean;
@@ -104,7 +106,8 @@ export interface Provider {
 
 export interface ChatSummary {
   readonly id: string;
-  readonly title: string | null;
+  /** Empty until the first message. */
+  readonly title: string;
   readonly model: string | null;
   readonly created_at: string;
   readonly updated_at: string;
@@ -168,6 +171,11 @@ export interface Account {
   readonly hub: { readonly version: string; readonly url: string | null; readonly name: string | null };
 }
 
+export interface Cluster extends ClusterRef {
+  readonly host: string | null;
+  readonly status: 'online' | 'offline';
+}
+
 export interface Key {
   readonly id: string;
   readonly name: string;
@@ -199,7 +207,8 @@ export interface Template {
 }
 
 export interface LogLine {
-  readonly t: string | number;
+  readonly seq: number;
+  readonly t: string;
   readonly source: string;
   readonly text: string;
 }

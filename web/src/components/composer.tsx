@@ -17,9 +17,14 @@ function fit(area: HTMLTextAreaElement): void {
   area.style.height = `${Math.min(area.scrollHeight, MAX_HEIGHT_PX)}px`;
 }
 
+/** Safari ends a composition before the Enter that took the word: within this time it is that Enter. */
+const COMPOSED_MS = 50;
+let composedAt = -COMPOSED_MS;
+
 /** Enter alone; not the Enter that takes a word from an input method. */
 function isSendKey(event: KeyboardEvent): boolean {
-  return event.key === 'Enter' && !event.shiftKey && !event.isComposing;
+  const isWord = event.isComposing || event.timeStamp - composedAt < COMPOSED_MS;
+  return event.key === 'Enter' && !event.shiftKey && !isWord;
 }
 
 interface ComposerProps {
@@ -57,12 +62,12 @@ function StopButton({ isStopping, onStop }: { readonly isStopping: boolean; read
     <button
       type="button"
       class="composer-act is-stop"
-      aria-label={isStopping ? 'Stopping' : 'Stop the answer'}
       title="Stop (Escape)"
       aria-disabled={isStopping}
       onClick={onStop}
     >
       <Icon of={Square} size={16} />
+      <span class="unseen">{isStopping ? 'Stopping' : 'Stop the answer'}</span>
     </button>
   );
 }
@@ -107,6 +112,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
           enterkeyhint="send"
           value={text.value}
           onInput={(event) => write(event.currentTarget.value)}
+          onCompositionEnd={(event) => (composedAt = event.timeStamp)}
           onKeyDown={(event) => isSendKey(event) && send(event)}
         />
         {isLive ? (

@@ -31,7 +31,7 @@ function Paste() {
   );
 }
 
-function Steps({ session }: { readonly session: Session | null }) {
+function Steps({ session, onDone }: { readonly session: Session | null; readonly onDone: () => void }) {
   const tunnel = session === null ? null : (tunnelsOf(session.id)[0] ?? null);
   const provider = session === null ? null : providerOfSession(session.id);
   const steps = connectSteps(session, tunnel, provider);
@@ -46,7 +46,7 @@ function Steps({ session }: { readonly session: Session | null }) {
         ))}
       </ol>
       {isReady(steps) && provider !== null && (
-        <a class="button is-main" href={`/?provider=${encodeURIComponent(provider.name)}`} onClick={() => (isConnectOpen.value = false)}>
+        <a class="button is-main" href={`/?provider=${encodeURIComponent(provider.name)}`} onClick={onDone}>
           <Icon of={MessageSquare} size={16} /> Chat now
         </a>
       )}
@@ -60,7 +60,7 @@ const DOORS = [
 ] as const;
 
 /** Two doors to a model, and below them how far it has come. */
-export function ConnectPanel() {
+export function ConnectPanel({ onDone }: { readonly onDone: () => void }) {
   const door = useSignal<(typeof DOORS)[number]['id']>('mine');
   const started = useSignal<string | null>(null);
   // Sessions that were there before the panel are not the one it waits for; the snapshot may come later.
@@ -79,16 +79,19 @@ export function ConnectPanel() {
         ))}
       </div>
       {door.value === 'mine' ? <Paste /> : <StartForm onStarted={(one) => (started.value = one.id)} />}
-      <Steps session={session} />
+      <Steps session={session} onDone={onDone} />
     </div>
   );
 }
 
 export function ConnectDialog() {
   if (!isConnectOpen.value) return null;
+  const close = (): void => {
+    isConnectOpen.value = false;
+  };
   return (
-    <Dialog title="Connect a model" onClose={() => (isConnectOpen.value = false)}>
-      <ConnectPanel />
+    <Dialog title="Connect a model" onClose={close}>
+      <ConnectPanel onDone={close} />
     </Dialog>
   );
 }

@@ -39,8 +39,9 @@ export function CopyButton({ text, label, isIcon = false }: CopyButtonProps) {
   const icon = <Icon of={said.value === 'Copied' ? Check : Copy} size={16} />;
   if (isIcon) {
     return (
-      <button type="button" class="icon-button" aria-label={label} title={label} onClick={() => void copy()}>
+      <button type="button" class="icon-button" title={label} onClick={() => void copy()}>
         {icon}
+        <span class="unseen">{label}</span>
         <span class="unseen" role="status">{said.value}</span>
       </button>
     );

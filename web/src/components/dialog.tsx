@@ -30,7 +30,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     >
       <div class="dialog-body">
         <div class="dialog-head">
-          <h2 id="dialog-title">{title}</h2>
+          <h2 id="dialog-title" tabindex={-1} autofocus>{title}</h2>
           <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>
             <Icon of={X} />
           </button>

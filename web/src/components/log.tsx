@@ -14,9 +14,7 @@ const KEPT = 2000;
 
 function readLines(data: string): readonly LogLine[] {
   try {
-    const value = JSON.parse(data) as LogLine | { readonly lines?: readonly LogLine[]; readonly items?: readonly LogLine[] };
-    if ('text' in value) return [value];
-    return value.lines ?? value.items ?? [];
+    return [JSON.parse(data) as LogLine];
   } catch {
     return [];
   }
@@ -42,11 +40,7 @@ function useLog(sessionId: string): Log {
       waiting = [];
     };
     const subscription = new EventSubscription(api.logPath(sessionId), {
-      onState: (now) => {
-        // Without ids a new connection tells the same lines again: begin anew.
-        if (now === 'open') lines.value = [];
-        state.value = now;
-      },
+      onState: (now) => (state.value = now),
       onRefused: (error) => (trouble.value = error),
       onEvent: (event) => {
         waiting.push(...readLines(event.data));

@@ -37,6 +37,10 @@ function Branches({ cell, conversation }: MessageProps) {
   );
 }
 
+function shortTime(seconds: number): string {
+  return seconds < 0.1 ? `${Math.round(seconds * 1000)}\u00a0ms` : `${seconds.toFixed(seconds < 10 ? 1 : 0)}\u00a0s`;
+}
+
 /** Which model on which session answered, and how fast. */
 function facts({ model, provider, timings }: Message): readonly string[] {
   const name = model === null ? null : model.slice(model.indexOf('/') + 1);
@@ -47,7 +51,7 @@ function facts({ model, provider, timings }: Message): readonly string[] {
     name,
     place,
     typeof speed === 'number' ? `${speed >= 10 ? Math.round(speed) : speed.toFixed(1)} tok/s` : null,
-    typeof first === 'number' ? `first token ${first.toFixed(first < 10 ? 1 : 0)} s` : null,
+    typeof first === 'number' ? `first token ${shortTime(first)}` : null,
   ].filter((part) => part !== null && part !== '') as readonly string[];
 }
 

@@ -2,7 +2,7 @@ import type { Trouble } from '../api/types';
 import { restartSession, sessionTroubles } from '../state/acts';
 import { route, type Route } from '../state/choice';
 import { connection, world } from '../state/store';
-import type { AnyStatus } from '../words';
+import { filled, type AnyStatus } from '../words';
 import { routeStatus } from './route-line';
 import { Status } from './status';
 
@@ -27,7 +27,7 @@ export function routeNotice(line: Route | null, isHubLost: boolean, trouble: Tro
   const restart = provider?.session?.id ?? null;
   if (trouble !== null) return { status: 'failed', words: [trouble.message, trouble.hint].filter(Boolean).join(' '), restart };
   if (provider === null) return { status: 'stopped', words: 'This model is not in your list any more. Choose another one above.', restart: null };
-  const reason = provider.status_reason;
+  const reason = filled(provider.status_reason);
   switch (status) {
     case 'running':
       return null;

@@ -10,14 +10,14 @@ import { now } from '../state/clock';
 import { chatIdOf } from '../state/conversations';
 import { account, chats, chatsTrouble, loadChats, sessions, world } from '../state/store';
 import { isDrawerOpen, openConnect } from '../state/ui';
-import { dayGroup } from '../words';
+import { dayGroup, filled } from '../words';
 import { Icon, Mark } from './icon';
 import { TroubleNote } from './trouble';
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 function ChatRow({ chat }: { readonly chat: ChatSummary }) {
-  const title = chat.title ?? 'New chat';
+  const title = filled(chat.title) ?? 'New chat';
   const isHere = chatIdOf(path.value) === chat.id;
   return (
     <li class={isHere ? 'chat-row is-here' : 'chat-row'}>
@@ -41,7 +41,7 @@ function groupByDay(all: readonly ChatSummary[], at: number): ReadonlyMap<string
 function Chats({ query }: { readonly query: string }) {
   const found = useComputed(() => chats.value);
   const words = query.trim().toLowerCase();
-  const all = words === '' ? found.value : found.value.filter((chat) => (chat.title ?? '').toLowerCase().includes(words));
+  const all = words === '' ? found.value : found.value.filter((chat) => chat.title.toLowerCase().includes(words));
   if (chatsTrouble.value !== null) {
     return (
       <TroubleNote trouble={chatsTrouble.value}>

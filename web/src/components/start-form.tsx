@@ -3,74 +3,29 @@ import { useSignal, type Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { toTrouble } from '../api/errors';
 import { sessions as api } from '../api/hub';
-import type { Session, Template, TemplateParam, Trouble } from '../api/types';
-import { toParams, typedDefault, type Typed } from '../state/form';
+import type { Cluster, Session, Template, TemplateParam, Trouble } from '../api/types';
+import { bestTemplate, isMore, toParams, typedDefault, usableFirst, type Typed } from '../state/form';
 import { putSession } from '../state/store';
+import { Param } from './param';
 import { TroubleNote } from './trouble';
 
-interface ParamProps {
-  readonly param: TemplateParam;
-  readonly typed: Signal<Typed>;
-}
+const NAME_FIELD = 'session name';
+const SESSION_NAME: TemplateParam = {
+  name: NAME_FIELD,
+  label: 'Session name',
+  type: 'text',
+  default: '',
+  required: false,
+  help: 'How it is called in your lists. Chosen for you when left empty.',
+};
 
-function Control({ param, typed }: ParamProps) {
-  const id = `param-${param.name}`;
-  const value = typed.value[param.name] ?? '';
-  const set = (text: string): void => {
-    typed.value = { ...typed.value, [param.name]: text };
-  };
-  const common = { id, class: 'input', required: param.required, 'aria-describedby': param.help === null ? undefined : `${id}-help` };
-  if (param.type === 'table') {
-    return <textarea {...common} rows={2} spellcheck={false} value={value} onInput={(event) => set(event.currentTarget.value)} />;
-  }
-  return (
-    <input
-      {...common}
-      type="text"
-      inputMode={param.type === 'number' ? 'decimal' : 'text'}
-      autocomplete="off"
-      spellcheck={false}
-      value={value}
-      onInput={(event) => set(event.currentTarget.value)}
-    />
-  );
-}
-
-function Param({ param, typed }: ParamProps) {
-  const id = `param-${param.name}`;
-  const help = param.help !== null && param.help !== '' && <p class="help" id={`${id}-help`}>{param.help}</p>;
-  if (param.type === 'flag') {
-    return (
-      <div class="field is-wide">
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={typed.value[param.name] === 'true'}
-            onChange={(event) => (typed.value = { ...typed.value, [param.name]: String(event.currentTarget.checked) })}
-          />
-          {param.label}
-        </label>
-        {help}
-      </div>
-    );
-  }
-  return (
-    <div class={param.type === 'table' || param.type === 'words' ? 'field is-wide' : 'field'}>
-      <label for={id}>
-        {param.label}
-        {!param.required && <span class="optional"> optional</span>}
-      </label>
-      <Control param={param} typed={typed} />
-      {help}
-    </div>
-  );
-}
-
-function TemplateChoice({ all, chosen, onChoose }: {
+interface ChoiceProps {
   readonly all: readonly Template[];
   readonly chosen: string;
   readonly onChoose: (template: Template) => void;
-}) {
+}
+
+function TemplateChoice({ all, chosen, onChoose }: ChoiceProps) {
   return (
     <div class="templates" role="radiogroup" aria-label="Template">
       {all.map((template) => (
@@ -90,58 +45,109 @@ function TemplateChoice({ all, chosen, onChoose }: {
   );
 }
 
-/** The state of the form and its two requests: the templates, and the start. */
+interface ClusterChoiceProps {
+  readonly all: readonly Cluster[];
+  readonly chosen: string;
+  readonly onChoose: (id: string) => void;
+}
+
+/** Only where there is something to choose. */
+function ClusterChoice({ all, chosen, onChoose }: ClusterChoiceProps) {
+  if (all.length < 2) return null;
+  return (
+    <div class="field cluster-choice">
+      <label for="cluster">Cluster</label>
+      <select id="cluster" class="input" value={chosen} onChange={(event) => onChoose(event.currentTarget.value)}>
+        {all.map((cluster) => (
+          <option key={cluster.id} value={cluster.id} disabled={cluster.status === 'offline'}>
+            {`${cluster.name}${cluster.status === 'offline' ? ' (not connected)' : ''}`}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+function Params({ template, typed }: { readonly template: Template; readonly typed: Signal<Typed> }) {
+  const more = template.params.filter(isMore);
+  return (
+    <>
+      <div class="params">
+        {template.params.filter((param) => !isMore(param)).map((param) => <Param key={param.name} param={param} typed={typed} />)}
+        <Param param={SESSION_NAME} typed={typed} />
+      </div>
+      {more.length > 0 && (
+        <details class="more">
+          <summary>More settings</summary>
+          <div class="params">{more.map((param) => <Param key={param.name} param={param} typed={typed} />)}</div>
+        </details>
+      )}
+    </>
+  );
+}
+
+/** The state of the form and its requests: clusters, templates, and the start. */
 function useStart(onStarted: (session: Session) => void) {
+  const clusters = useSignal<readonly Cluster[]>([]);
+  const cluster = useSignal('');
   const all = useSignal<readonly Template[] | null>(null);
   const chosen = useSignal<Template | null>(null);
   const typed = useSignal<Typed>({});
   const trouble = useSignal<Trouble | null>(null);
   const isBusy = useSignal(false);
-  const choose = (template: Template): void => {
+  const choose = (template: Template | null): void => {
     chosen.value = template;
-    typed.value = Object.fromEntries(template.params.map((param) => [param.name, typedDefault(param)]));
+    typed.value = Object.fromEntries((template?.params ?? []).map((param) => [param.name, typedDefault(param)]));
   };
-  const load = async (): Promise<void> => {
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
     trouble.value = null;
     try {
-      const { items } = await api.templates();
-      all.value = items;
-      const first = items.find((template) => template.available);
-      if (first !== undefined) choose(first);
+      await work();
     } catch (error) {
       trouble.value = toTrouble(error);
     }
   };
+  const load = (clusterId = '') =>
+    attempt(async () => {
+      if (clusters.value.length === 0) clusters.value = (await api.clusters()).items;
+      cluster.value = clusterId === '' ? (clusters.value[0]?.id ?? '') : clusterId;
+      all.value = usableFirst((await api.templates(cluster.value)).items);
+      choose(bestTemplate(all.value, chosen.value?.name ?? null));
+    });
   const start = async (): Promise<void> => {
     const template = chosen.value;
     if (template === null || isBusy.value) return;
     isBusy.value = true;
-    trouble.value = null;
-    const name = (typed.value['session name'] ?? '').trim();
-    try {
-      const params = toParams(template.params, typed.value);
-      const session = await api.start({ template: template.name, params, openai: true, ...(name === '' ? {} : { name }) });
+    const name = (typed.value[NAME_FIELD] ?? '').trim();
+    await attempt(async () => {
+      const session = await api.start({
+        template: template.name,
+        params: toParams(template.params, typed.value),
+        openai: true,
+        ...(name === '' ? {} : { name }),
+        ...(cluster.value === '' ? {} : { cluster: cluster.value }),
+      });
       putSession(session);
       onStarted(session);
-    } catch (error) {
-      trouble.value = toTrouble(error);
-    } finally {
-      isBusy.value = false;
-    }
+    });
+    isBusy.value = false;
   };
-  return { all, chosen, typed, trouble, isBusy, choose, load, start };
+  return { clusters, cluster, all, chosen, typed, trouble, isBusy, choose, load, start };
 }
 
 /** Starts a session from one of the hub's templates. */
 export function StartForm({ onStarted }: { readonly onStarted: (session: Session) => void }) {
-  const { all, chosen, typed, trouble, isBusy, choose, load, start } = useStart(onStarted);
+  const { clusters, cluster, all, chosen, typed, trouble, isBusy, choose, load, start } = useStart(onStarted);
   useEffect(() => void load(), []);
   const template = chosen.value;
-  const retry = <button type="button" class="button is-small" onClick={() => void load()}>Try again</button>;
   if (all.value === null) {
-    return trouble.value === null ? <p class="quiet">Reading the templates.</p> : <TroubleNote trouble={trouble.value}>{retry}</TroubleNote>;
+    if (trouble.value === null) return <p class="quiet">Reading the templates.</p>;
+    return (
+      <TroubleNote trouble={trouble.value}>
+        <button type="button" class="button is-small" onClick={() => void load()}>Try again</button>
+      </TroubleNote>
+    );
   }
-  if (all.value.length === 0) return <p class="quiet">This hub has no templates. Open a tunnel to a server that you run instead.</p>;
   return (
     <form
       class="start-form"
@@ -151,13 +157,10 @@ export function StartForm({ onStarted }: { readonly onStarted: (session: Session
         void start();
       }}
     >
+      <ClusterChoice all={clusters.value} chosen={cluster.value} onChoose={(id) => void load(id)} />
+      {all.value.length === 0 && <p class="quiet">This hub has no templates. Open a tunnel to a server that you run instead.</p>}
       <TemplateChoice all={all.value} chosen={template?.name ?? ''} onChoose={choose} />
-      {template !== null && (
-        <div class="params" key={template.name}>
-          {template.params.map((param) => <Param key={param.name} param={param} typed={typed} />)}
-          <Param param={SESSION_NAME} typed={typed} />
-        </div>
-      )}
+      {template !== null && <Params key={template.name} template={template} typed={typed} />}
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
       <div class="start-act">
         <button type="submit" class="button is-main" aria-disabled={isBusy.value || template === null}>
@@ -167,12 +170,3 @@ export function StartForm({ onStarted }: { readonly onStarted: (session: Session
     </form>
   );
 }
-
-const SESSION_NAME: TemplateParam = {
-  name: 'session name',
-  label: 'Session name',
-  type: 'text',
-  default: '',
-  required: false,
-  help: 'How it is called in your lists. Chosen for you when left empty.',
-};

@@ -122,7 +122,7 @@ export function Transcript({ conversation, keeper }: TranscriptProps) {
     <div class="transcript">
       <div class="transcript-scroll" ref={box} tabindex={0} role="region" aria-label="Messages">
         <div class="transcript-column" ref={content}>
-          <div ref={sentinel} />
+          <div class="transcript-start" ref={sentinel} />
           {path.slice(-count.value).map((cell) => (
             <MessageView key={cell.id} cell={cell} conversation={conversation} />
           ))}

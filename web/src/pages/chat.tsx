@@ -1,4 +1,5 @@
 import './chat.css';
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Composer } from '../components/composer';
 import { ConnectPanel } from '../components/connect';
@@ -10,19 +11,23 @@ import { route } from '../state/choice';
 import type { Conversation } from '../state/conversation';
 import { adopt, current } from '../state/conversations';
 import { providers, world } from '../state/store';
+import { filled } from '../words';
 
 /** Before the first message: where the words will go; or, without a model, how to get one. */
 function Start() {
   const line = route.value;
+  // Once begun, the first run is seen through: its steps stay until somebody goes on.
+  const isFirstRun = useSignal(false);
   if (!world.value.isKnown) return <div class="chat-start" />;
-  if (providers.value.length === 0) {
+  if (providers.value.length === 0) isFirstRun.value = true;
+  if (isFirstRun.value) {
     return (
       <div class="chat-start is-first">
         <h1>Connect a model</h1>
         <p class="chat-start-lead">
           Underpass brings a model that runs in your own session into this page, through a tunnel that only you can use.
         </p>
-        <ConnectPanel />
+        <ConnectPanel onDone={() => (isFirstRun.value = false)} />
       </div>
     );
   }
@@ -81,9 +86,9 @@ export function ChatPage() {
   const keeper = useRef<EndKeeper | null>(null);
   const conversation = current.value;
   const chatId = conversation.chatId.value;
-  const title = conversation.title.value ?? world.value.chats.get(chatId ?? '')?.title ?? null;
+  const title = filled(world.value.chats.get(chatId ?? '')?.title) ?? filled(conversation.title.value);
   useEffect(() => {
-    document.title = title === null || title === '' ? 'Underpass' : `${title} · Underpass`;
+    document.title = title === null ? 'Underpass' : `${title} · Underpass`;
   }, [title]);
   // The first message makes the chat: from then on it has an address.
   useEffect(() => {

@@ -16,7 +16,7 @@ import { path } from '../router';
 import { removeSession, restartSession, sessionTroubles, stopSession } from '../state/acts';
 import { now } from '../state/clock';
 import { providerOfSession, tunnelsOf, world } from '../state/store';
-import { bytes, endWords, span, secondsBetween, timeLeft } from '../words';
+import { bytes, endWords, filled, span, secondsBetween, timeLeft } from '../words';
 
 const isOver = (session: Session): boolean => session.status === 'stopped' || session.status === 'failed';
 
@@ -115,7 +115,7 @@ function useTimeline(id: string, session: Session | undefined) {
   const events = useSignal<readonly TimelineEvent[]>([]);
   const trouble = useSignal<Trouble | null>(null);
   const isMissing = useSignal(false);
-  const mark = session === undefined ? '' : `${session.status} ${session.status_reason ?? ''} ${session.end_reason ?? ''}`;
+  const mark = session === undefined ? '' : `${session.status} ${session.status_reason} ${session.end_reason ?? ''}`;
   useEffect(() => {
     let isCurrent = true;
     api.get(id).then(
@@ -140,12 +140,12 @@ function useTimeline(id: string, session: Session | undefined) {
 
 function Head({ session }: { readonly session: Session }) {
   const trouble = sessionTroubles.value.get(session.id) ?? null;
-  const reason = isOver(session) ? (session.end_message ?? endWords(session.end_reason)) : session.status_reason;
+  const reason = isOver(session) ? (filled(session.end_message) ?? endWords(session.end_reason)) : filled(session.status_reason);
   return (
     <div class="session-head">
       <p class="session-state">
         <Status status={session.status} />
-        {reason !== null && reason !== '' && <span>{reason}</span>}
+        {reason !== null && <span>{reason}</span>}
       </p>
       {trouble !== null && <TroubleNote trouble={trouble} />}
       <dl class="session-figures">

@@ -18,14 +18,16 @@ const THEMES: readonly { readonly id: Theme; readonly words: string }[] = [
 
 function ThemeSection() {
   return (
-    <section class="section choice" role="radiogroup" aria-labelledby="look">
+    <section class="section" aria-labelledby="look">
       <h2 id="look">Look</h2>
-      {THEMES.map(({ id, words }) => (
-        <label key={id}>
-          <input type="radio" name="theme" checked={theme.value === id} onChange={() => chooseTheme(id)} />
-          {words}
-        </label>
-      ))}
+      <div class="choice" role="radiogroup" aria-labelledby="look">
+        {THEMES.map(({ id, words }) => (
+          <label key={id}>
+            <input type="radio" name="theme" checked={theme.value === id} onChange={() => chooseTheme(id)} />
+            {words}
+          </label>
+        ))}
+      </div>
     </section>
   );
 }

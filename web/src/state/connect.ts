@@ -1,5 +1,5 @@
 import type { Provider, Session, Tunnel } from '../api/types';
-import { endWords, type AnyStatus } from '../words';
+import { endWords, filled, type AnyStatus } from '../words';
 
 /** One step of the way from nothing to a model that answers. */
 export interface Step {
@@ -13,7 +13,7 @@ function sessionStep(session: Session | null): Step {
   if (session === null) return { name: 'session', status: null, words: 'waiting for one' };
   const { status, host } = session;
   const isOver = status === 'stopped' || status === 'failed';
-  const why = isOver ? (session.end_message ?? endWords(session.end_reason)) : session.status_reason;
+  const why = isOver ? (filled(session.end_message) ?? endWords(session.end_reason)) : filled(session.status_reason);
   const words = status === 'running' ? `running${host === null ? '' : ` on ${host}`}` : (why ?? status);
   return { name: 'session', status, words };
 }
@@ -21,7 +21,7 @@ function sessionStep(session: Session | null): Step {
 function serverStep(provider: Provider | null, tunnel: Tunnel | null): Step {
   if (provider === null || tunnel === null) return { name: 'server', status: null, words: 'not seen yet' };
   const kind = provider.server?.kind;
-  const state = provider.status === 'running' ? (provider.models[0]?.name ?? 'ready') : (provider.status_reason ?? provider.status);
+  const state = provider.status === 'running' ? (provider.models[0]?.name ?? 'ready') : (filled(provider.status_reason) ?? provider.status);
   return { name: 'server', status: provider.status, words: [kind, state].filter((part) => part !== undefined).join(', ') };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TemplateParam } from '../api/types';
-import { toParams, typedDefault } from './form';
+import type { Template, TemplateParam } from '../api/types';
+import { bestTemplate, toParams, typedDefault, usableFirst } from './form';
 
 const param = (name: string, type: TemplateParam['type'], value: unknown = null): TemplateParam => ({
   name, label: name, type, default: value, required: false, help: null,
@@ -15,6 +15,17 @@ describe('the form of a template', () => {
 
   it('leaves a wrong number for the hub to name, and a flag that is off away', () => {
     expect(toParams([param('gpus', 'number'), param('shell', 'flag')], { gpus: 'two', shell: 'false' })).toEqual({ gpus: 'two' });
+  });
+
+  it('begins with what was chosen before, else with a template that needs nothing', () => {
+    const template = (name: string, available = true): Template => ({ name, title: name, description: '', params: [], available, unavailable_reason: null });
+    const all = [template('custom'), template('vllm', false), template('demo')];
+    expect(bestTemplate(all, null)?.name).toBe('demo');
+    expect(bestTemplate(all, 'custom')?.name).toBe('custom');
+    expect(bestTemplate(all, 'vllm')?.name).toBe('demo');
+    expect(bestTemplate([template('custom')], null)?.name).toBe('custom');
+    expect(bestTemplate([], null)).toBeNull();
+    expect(usableFirst(all).map(({ name }) => name)).toEqual(['demo', 'custom', 'vllm']);
   });
 
   it('shows defaults as text', () => {

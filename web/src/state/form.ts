@@ -1,4 +1,4 @@
-import type { TemplateParam } from '../api/types';
+import type { Template, TemplateParam } from '../api/types';
 
 /** What a form holds: every field as it was typed. */
 export type Typed = Readonly<Record<string, string>>;
@@ -44,4 +44,24 @@ export function toParams(params: readonly TemplateParam[], typed: Typed): Readon
   const textOf = (param: TemplateParam): string => (typed[param.name] ?? '').trim();
   const filled = params.filter((param) => (param.type === 'flag' ? textOf(param) === 'true' : textOf(param) !== ''));
   return Object.fromEntries(filled.map((param) => [param.name, toValue(param, textOf(param))]));
+}
+
+/** Settings that every template has and few people need: behind "More settings". */
+const MORE: ReadonlySet<string> = new Set(['args', 'env', 'cwd', 'cpus', 'memory', 'mem', 'partition', 'account', 'qos', 'shell', 'program', 'target']);
+
+export function isMore(param: TemplateParam): boolean {
+  return !param.required && MORE.has(param.name);
+}
+
+/** The template to begin with: the one chosen before, else one that needs nothing, else any that works. */
+export function bestTemplate(all: readonly Template[], before: string | null): Template | null {
+  const usable = all.filter(({ available }) => available);
+  const same = usable.find(({ name }) => name === before);
+  return same ?? usable.find(({ name }) => name !== 'custom') ?? usable[0] ?? null;
+}
+
+/** What works here first, one's own command after the ready-made ones, what is missing last. */
+export function usableFirst(all: readonly Template[]): readonly Template[] {
+  const rank = ({ name, available }: Template): number => (available ? 0 : 2) + (name === 'custom' ? 1 : 0);
+  return [...all].sort((a, b) => rank(a) - rank(b));
 }

@@ -1,5 +1,5 @@
 import type { Provider, ProviderStatus } from '../api/types';
-import { contextLength, timeLeft } from '../words';
+import { contextLength, filled, timeLeft } from '../words';
 
 /** One line of the picker: a model of a provider, or a provider whose models are not known yet. */
 export interface PickerOption {
@@ -20,7 +20,8 @@ const RANK: Readonly<Record<ProviderStatus, number>> = { running: 0, loading: 1,
 
 /** What is said beside a provider: its place while it runs, its reason while it does not. */
 export function detailOf(provider: Provider, now: number, contextTokens: number | null = null): string {
-  const { session, status, status_reason: reason, server } = provider;
+  const { session, status, server } = provider;
+  const reason = filled(provider.status_reason);
   if (status !== 'running') return reason ?? (status === 'stopped' ? 'its tunnel is not running' : '');
   const cluster = typeof session?.cluster === 'string' ? session.cluster : session?.cluster?.name;
   const context = contextLength(contextTokens);

@@ -6,7 +6,7 @@ const created_at = '2026-11-20T08:00:00Z';
 
 export function session(fields: Partial<Session> = {}): Session {
   return {
-    id: 'ses_1', name: 'box', status: 'running', status_reason: null, end_reason: null, end_message: null, attached: false,
+    id: 'ses_1', name: 'box', status: 'running', status_reason: '', end_reason: null, end_message: null, attached: false,
     cluster: null, template: 'vllm', host: 'gpu-17', owner, created_at, started_at: null, running_at: null, ended_at: null,
     wall_time_ends_at: null, job_id: null, params: null, tunnels: [], ...fields,
   };
@@ -21,7 +21,7 @@ export function tunnel(fields: Partial<Tunnel> = {}): Tunnel {
 
 export function provider(fields: Partial<Provider> = {}): Provider {
   return {
-    id: 'prv_1', name: 'box', type: 'openai-tunnel', owner, status: 'running', status_reason: null,
+    id: 'prv_1', name: 'box', type: 'openai-tunnel', owner, status: 'running', status_reason: '',
     models: [{ id: 'box/llama', name: 'llama', max_model_len: 32768 }], server: { kind: 'vLLM', version: '0.32' },
     shareable: false,
     session: { id: 'ses_1', name: 'box', status: 'running', host: 'gpu-17', cluster: 'alpha', wall_time_ends_at: null },
