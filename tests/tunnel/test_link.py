@@ -473,6 +473,8 @@ async def test_a_newer_carrier_displaces_a_silent_one() -> None:
     stream = await rig.ask(1, b"over the second")
     first_hub_end, first_run = rig.hub_end, rig.hub_run
     rig.agent_end.hold()
+    # A black hole: whatever the agent does with its end, the hub's end hears nothing of it.
+    rig.agent_end.peer = MemoryCarrier()
     assert rig.agent_run is not None
     rig.agent_run.cancel()
     await asyncio.wait([rig.agent_run])

@@ -98,6 +98,28 @@ def test_a_head_that_was_lost_is_sent_again() -> None:
     assert kinds(pair.hub_events).count("HeadReceived") == 1
 
 
+def test_an_end_that_was_lost_is_sent_again() -> None:
+    """CREDIT for every byte that crosses END is no receipt for END."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    half_a_window = bytes(128 * 1024)
+    pair.agent.write(at_agent, half_a_window)
+    pair.to_hub()
+    got = 0
+    while data := pair.hub.read(at_hub):
+        got += len(data)
+    pair.agent.end(at_agent)
+    assert pair.agent.data_to_send()
+    assert pair.to_agent() > 0
+    pair.lose()
+    pair.connect()
+    pair.settle()
+    assert pair.hub.read(at_hub) == b""
+    assert got == len(half_a_window)
+    assert at_hub.receiver.is_done
+    assert at_hub.error is None
+
+
 def test_an_answer_needs_its_head_first_and_once() -> None:
     """Data before the head, and a second head, are our own mistakes."""
     pair = LinkedPair().connect()

@@ -54,6 +54,18 @@ def test_a_restarted_hub_gets_only_what_was_not_consumed() -> None:
     assert numbers(pair.agent_events) == [100, 200]
 
 
+def test_a_restarted_hub_gets_a_message_whole_that_the_old_one_had_in_part() -> None:
+    """What was received of a message is not consumed before its last byte."""
+    pair = LinkedPair().connect()
+    pair.agent.send_control({"n": 1})
+    pair.agent.send_control({"n": 2, "text": "x" * 100_000})
+    pair.hub_events += pair.hub.receive_data(pair.agent.data_to_send()[:20_000], pair.now)
+    pair.to_agent()
+    pair.restart_hub()
+    pair.settle()
+    assert numbers(pair.hub_events) == [2]
+
+
 def test_a_message_over_the_limit_is_refused_where_it_is_made() -> None:
     """Its sender gets the error; the largest that is allowed passes."""
     pair = LinkedPair().connect()

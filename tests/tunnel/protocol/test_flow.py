@@ -107,6 +107,25 @@ def test_every_stream_goes_on_when_the_budget_is_used_up() -> None:
         pair.settle()
 
 
+def test_a_lost_word_that_the_sender_is_blocked_is_said_again() -> None:
+    """A sender that may keep less than the receiver grants depends on being heard."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    pair.agent.budget.charge(LINK_BUDGET_BYTES)
+    data = bytes(2 * LEAST_WINDOW_BYTES)
+    assert pair.agent.write(at_agent, data) == LEAST_WINDOW_BYTES
+    assert pair.agent.data_to_send()
+    pair.lose()
+    pair.connect()
+    pair.settle()
+    got = 0
+    for _ in range(3):
+        got += len(pair.hub.read(at_hub))
+        pair.settle()
+    assert got == LEAST_WINDOW_BYTES
+    assert pair.agent.write(at_agent, data, got) == LEAST_WINDOW_BYTES
+
+
 def test_windows_are_given_back_when_a_stream_fails() -> None:
     """Cancelled in the middle, both ends hold nothing."""
     pair = LinkedPair().connect()

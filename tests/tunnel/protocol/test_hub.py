@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tunnel.protocol.pair import OK, LinkedPair, errors_of, kinds, request
@@ -42,10 +44,7 @@ def test_another_version_is_refused() -> None:
     """An agent that speaks no version of ours is told so."""
     pair = LinkedPair()
     hello = pair.hello()
-    other = Hello(
-        **{name: getattr(hello, name) for name in Hello.__slots__ if name != "versions"},
-        versions=(2, 3),
-    )
+    other = replace(hello, versions=(2, 3))
     assert refused(pair, other) == "version"
 
 
@@ -66,7 +65,7 @@ def test_a_token_is_good_until_the_next_one_was_used() -> None:
     pair.to_agent()
     assert old != newest
     replay = pair.hello()
-    stolen = Hello(**{n: getattr(replay, n) for n in Hello.__slots__ if n != "token"}, token=old)
+    stolen = replace(replay, token=old)
     assert refused(pair, stolen) == "token"
 
 
@@ -102,6 +101,14 @@ def test_a_newer_epoch_displaces_and_an_older_one_is_refused() -> None:
     pair.attach(pair.hello())
     assert pair.hub.epoch == 3
     assert refused(pair, late) == "epoch"
+
+
+def test_one_hello_attaches_once() -> None:
+    """The same bytes a second time are refused, though their token is still good."""
+    pair = LinkedPair().connect()
+    hello = pair.hello()
+    pair.attach(hello)
+    assert refused(pair, hello) == "epoch"
 
 
 def test_a_closed_link_sends_the_agent_away_as_new() -> None:
@@ -210,6 +217,19 @@ def test_a_stream_that_does_not_fit_is_gone_and_the_others_go_on() -> None:
     pair.agent.write(good_agent, b"x")
     pair.settle()
     assert pair.hub.read(good) == b"x"
+
+
+def test_an_answer_that_was_cut_at_its_front_is_gone() -> None:
+    """An agent that cannot send from where the hub is has not got the stream."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    pair.agent.write(at_agent, b"0123456789")
+    pair.lose()
+    hello = pair.hello()
+    (entry,) = hello.table
+    pair.attach(replace(hello, table=(replace(entry, floor=1),)))
+    assert isinstance(at_hub.error, StreamReset)
+    assert at_hub.error.reason == "gone"
 
 
 # --- grace -----------------------------------------------------------------------------------

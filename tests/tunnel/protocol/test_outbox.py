@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.tunnel.protocol.pair import LinkedPair, request
 from underpass.tunnel.protocol.frames import HEADER, FrameType
 from underpass.tunnel.protocol.limits import MAX_MESSAGE_BYTES
@@ -56,6 +58,21 @@ def test_no_message_is_longer_than_was_asked_for() -> None:
         assert len(message) <= most
         total += sum(n - 8 for kind, number, n in frames_of(message) if kind == 0 and number)
     assert total == 30 * 50_000
+
+
+def test_data_never_overtakes_the_open_of_its_stream() -> None:
+    """Heads that fill whole messages still go before their streams' data."""
+    pair = LinkedPair().connect()
+    head = replace(request(), headers=(("x-long", "y" * 15_000),))
+    for _ in range(20):
+        pair.hub.write(pair.hub.open(head), b"prompt")
+    opened: set[int] = set()
+    while message := pair.hub.data_to_send():
+        for kind, number, _ in frames_of(message):
+            if kind is FrameType.OPEN:
+                opened.add(number)
+            assert number in opened
+    assert len(opened) == 20
 
 
 def test_streams_share_frame_by_frame() -> None:
