@@ -58,14 +58,15 @@ def _wait_ended(stack: Stack, person: Person, name: str) -> dict[str, Any]:
 def test_a_custom_command_becomes_a_provider(make_stack: MakeStack) -> None:
     """Start, use, stop with reason `user`, restart under the same ids, remove: nothing is left."""
     stack = make_stack()
-    alice = stack.add_person("alice")
+    alice = stack.add_person("alice", is_admin=True)
     _start_stub(stack, alice, "work")
     first = stack.wait_provider(alice, "work", "running", 40)
     answer = stack.api(alice).post("/v1/chat/completions", {"model": "work/stub", "messages": []})
     assert answer.status == 200
     session = _session(stack, alice, "work")
     assert (session["status"], session["attached"]) == ("running", False)
-    assert [line["text"] for line in stack.api(alice).items(f"/api/sessions/{session['id']}/logs")]
+    log = f"/api/sessions/{session['id']}/logs"
+    eventually(lambda: stack.api(alice).items(log), 5, "its first log lines")
     assert stack.api(alice).post(f"/api/sessions/{session['id']}/stop").status == 202
     ended = _wait_ended(stack, alice, "work")
     assert (ended["status"], ended["end_reason"]) == ("stopped", "user")
@@ -85,7 +86,7 @@ def test_a_custom_command_becomes_a_provider(make_stack: MakeStack) -> None:
 def test_a_server_that_exits_is_told_with_its_last_words(make_stack: MakeStack) -> None:
     """`failed` with `server_exited`, a plain sentence, and the log that shows why."""
     stack = make_stack()
-    alice = stack.add_person("alice")
+    alice = stack.add_person("alice", is_admin=True)
     command = f"{sys.executable} -c \"import sys; print('no GPU here'); sys.exit(3)\" {{port}}"
     made = stack.api(alice).post(
         "/api/sessions", {"template": "custom", "name": "bad", "params": {"command": command}}
@@ -101,7 +102,7 @@ def test_a_server_that_exits_is_told_with_its_last_words(make_stack: MakeStack) 
 def test_a_hub_restart_keeps_its_sessions(make_stack: MakeStack) -> None:
     """The hub goes and comes back; the session runs on and its provider is there again."""
     stack = make_stack()
-    alice = stack.add_person("alice")
+    alice = stack.add_person("alice", is_admin=True)
     _start_stub(stack, alice, "work")
     before = stack.wait_provider(alice, "work", "running", 40)
     stack.hub.signal(15)
@@ -118,7 +119,7 @@ def test_a_hub_restart_keeps_its_sessions(make_stack: MakeStack) -> None:
 def test_the_command_line_does_the_same(make_stack: MakeStack) -> None:
     """`sessions start --wait`, `ls`, `show`, `logs`, `stop` and `rm`, and `models ls`."""
     stack = make_stack()
-    alice = stack.add_person("alice")
+    alice = stack.add_person("alice", is_admin=True)
     cli: Callable[..., str] = lambda *words: stack.cli(*words, **_environment(stack, alice))  # noqa: E731
     command = f"sh -c 'cd {stack_root()} && exec {STUB}'"
     cli(
