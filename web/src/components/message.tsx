@@ -1,4 +1,5 @@
 import './message.css';
+import { useComputed } from '@preact/signals';
 import { Brain, ChevronLeft, ChevronRight, RotateCcw } from 'lucide';
 import type { Message } from '../api/types';
 import { isLive, type Cell } from '../state/cells';
@@ -87,8 +88,10 @@ function Foot({ cell, conversation }: MessageProps) {
 }
 
 function Reasoning({ cell }: { readonly cell: Cell }) {
-  if (cell.reasoning.value === '') return null;
-  const isThinking = isLive(cell.message.value.status) && cell.text.value === '';
+  const hasReasoning = useComputed(() => cell.reasoning.value !== '');
+  const hasText = useComputed(() => cell.text.value !== '');
+  if (!hasReasoning.value) return null;
+  const isThinking = isLive(cell.message.value.status) && !hasText.value;
   return (
     <details class="reasoning">
       <summary>

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Cell } from '../state/cells';
 import { span } from '../words';
@@ -10,7 +10,8 @@ const PATIENCE_S = 2;
 /** What is going on while nothing comes: stopping, a lost line, a long first token. */
 export function Waiting({ cell }: { readonly cell: Cell }) {
   const waited = useSignal(0);
-  const hasText = cell.text.value !== '' || cell.reasoning.value !== '';
+  // Computed, so that a token does not draw this component again.
+  const hasText = useComputed(() => cell.text.value !== '' || cell.reasoning.value !== '').value;
   useEffect(() => {
     if (hasText) return undefined;
     const started = Date.now();
