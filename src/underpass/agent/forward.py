@@ -1,22 +1,27 @@
 """One stream of the link to the model server and back, byte for byte.
 
-The head goes first, then chunks as they come: whatever one turn of the loop delivered is one
-write, and nothing is ever waited for. A cancelled stream cuts its connection to the server at
+The head goes first, then chunks as they come: what one turn of the loop delivers leaves as one
+message, and nothing is ever waited for. A cancelled stream cuts its connection to the server at
 once, whether the server thinks, streams or still reads the request: that is what frees the GPU.
-A link that is down only makes `stream.write` wait, once as much is kept as may be kept.
+A link that is down only makes the writing wait, once as much is kept as may be kept; then the
+server is not read from either.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
-import aiohttp
-
-from underpass.agent.connect import CONNECT_TIMEOUT_S, Lease, Upstream
+from underpass.agent.connect import (
+    CONNECT_TIMEOUT_S,
+    Connection,
+    ConnectionCut,
+    ShortRequest,
+    Upstream,
+)
 from underpass.agent.headers import AGENT_ERROR, to_hub, to_server, value_of
+from underpass.agent.http1 import AnswerHead, BadAnswer, request_head
 from underpass.agent.meter import Meter
 from underpass.core import routes
 from underpass.core.clock import Clock, SystemClock
@@ -24,11 +29,6 @@ from underpass.core.errors import AppError, NotFound, TooMany, TunnelError, Upst
 from underpass.tunnel.link import Head, OpenHead, Stream
 
 MAX_STREAMS = 512
-# One read of an answer takes at most twice this from the server before its socket is left full.
-READ_BUFFER_BYTES = 64 * 1024
-# More header than this is no answer of a model server.
-MAX_HEADER_LINE_BYTES = 16 * 1024
-MAX_HEADERS = 100
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _RAW_READ_BYTES = 64 * 1024
 
@@ -61,16 +61,13 @@ class Forwarder:
         """The whole life of one stream; returns when it is over, whatever ended it."""
         self._active += 1
         self._meter.streams += 1
-        lease = Lease()
-        watcher = asyncio.create_task(_cut_when_cancelled(stream, lease, asyncio.current_task()))
+        watcher = asyncio.create_task(_cancel_with(stream, asyncio.current_task()))
         try:
-            with lease:
-                await self._admit(stream)
+            await self._admit(stream)
         except TunnelError as error:
             # The stream is over (reset, or its link gave up): nobody is left to tell.
             stream.cancel(error.code)
         except asyncio.CancelledError:
-            lease.cut()
             if not stream.is_cancelled:
                 stream.cancel("agent_stopping")
                 raise
@@ -81,7 +78,7 @@ class Forwarder:
 
     async def _admit(self, stream: Stream) -> None:
         """Refuses what is not served here; everything else goes on to the server."""
-        head = stream.opening
+        opening = stream.opening
         try:
             if self._active > self._max_streams:
                 raise TooMany(
@@ -89,10 +86,10 @@ class Forwarder:
                     code="too_many_streams",
                     retry_after_s=1,
                 )
-            if head.kind == "raw":
+            if opening.kind == "raw":
                 await self._raw(stream)
             else:
-                _check_route(head)
+                _check_route(opening)
                 await self._http(stream)
         except AppError as error:
             if isinstance(error, TunnelError):
@@ -105,55 +102,68 @@ class Forwarder:
 
     async def _http(self, stream: Stream) -> None:
         """Raises UpstreamUnreachable before the answer's head; resets the stream after it."""
-        head = stream.opening
-        session = self._upstream.session
         try:
-            response = await session.request(
-                head.method,
-                self._upstream.url(head.path),
-                headers=to_server(head.headers, key=self._key, request_id=head.request_id),
-                data=await self._body(stream),
-                allow_redirects=False,
-                read_bufsize=READ_BUFFER_BYTES,
-                max_line_size=MAX_HEADER_LINE_BYTES,
-                max_field_size=MAX_HEADER_LINE_BYTES,
-                max_headers=MAX_HEADERS,
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            connection, head = await self._exchange(stream)
+        except (OSError, TimeoutError, BadAnswer, ShortRequest, ValueError) as error:
             raise self._unreachable(error) from error
         try:
-            with _end_of_connection(response.content):
-                await self._answer_with(response, stream)
-        except (aiohttp.ClientError, OSError) as error:
+            await self._answer_with(connection, head, stream)
+        except (OSError, BadAnswer, ShortRequest) as error:
             self._on_trouble()
-            stream.cancel(f"upstream_cut: {type(error).__name__}")
+            stream.cancel(f"upstream_cut: {error}")
         finally:
-            # A fully read answer has given its connection back already; any other is closed.
-            response.close()
+            self._upstream.give_back(connection)
 
-    async def _answer_with(self, response: aiohttp.ClientResponse, stream: Stream) -> None:
-        meter, content = self._meter, response.content
-        is_events = response.headers.get("Content-Type", "").startswith("text/event-stream")
-        meter.last_answer_at = self._clock.monotonic()
-        await stream.respond(Head(response.status, to_hub(response.raw_headers)))
-        while chunk := await content.readany():
-            meter.bytes_out += len(chunk)
-            if is_events:
-                meter.events_out += chunk.count(b"data: ")
-            await stream.write(chunk)
-        meter.last_answer_at = self._clock.monotonic()
+    async def _exchange(self, stream: Stream) -> tuple[Connection, AnswerHead]:
+        """Sends the request; the connection that it took and the answer's head."""
+        connection = await self._upstream.connect()
+        while True:
+            try:
+                await self._ask(connection, stream)
+                return connection, await connection.answer()
+            except ConnectionCut as error:
+                self._upstream.give_back(connection)
+                # A kept connection may have been closed just then. Asking again is harmless for a
+                # GET only: of anything else the server may have begun.
+                if stream.opening.method != "GET" or error.has_begun or not connection.is_reused:
+                    raise
+                connection = await self._upstream.connect(fresh=True)
+            except BaseException:
+                self._upstream.give_back(connection)
+                raise
+
+    async def _ask(self, connection: Connection, stream: Stream) -> None:
+        """Sends the request; most bodies are there already and leave with the head."""
+        opening = stream.opening
+        length = value_of(opening.headers, "content-length")
+        first = b""
+        has_body = length != "0" and (length is not None or opening.method in _METHODS_WITH_BODY)
+        if has_body:
+            first = await stream.read()
+            self._meter.bytes_in += len(first)
+        head = request_head(
+            opening.method,
+            opening.path,
+            self._upstream.host,
+            to_server(opening.headers, key=self._key, request_id=opening.request_id),
+            is_chunked=bool(first) and length is None,
+        )
+        is_whole = not first or (length is not None and len(first) == int(length))
+        if is_whole:
+            connection.ask(opening.method, head, first, None)
+        elif length is None:
+            connection.ask(opening.method, head, b"", _chunked(self._chunks(stream, first, None)))
+        else:
+            rest = self._chunks(stream, first, int(length))
+            connection.ask(opening.method, head, b"", rest)
+
+    async def _answer_with(self, connection: Connection, head: AnswerHead, stream: Stream) -> None:
+        self._meter.last_answer_at = self._clock.monotonic()
+        await stream.respond(Head(head.status, to_hub(head.headers)))
+        flow = _Flow(connection, stream, self._meter, counts=_is_event_stream(head))
+        await flow.run()
+        self._meter.last_answer_at = self._clock.monotonic()
         await stream.write_end()
-
-    async def _body(self, stream: Stream) -> AsyncIterator[bytes] | None:
-        """The request's body as it comes, or None where there is none."""
-        head = stream.opening
-        length = value_of(head.headers, "content-length")
-        if length == "0" or (length is None and head.method not in _METHODS_WITH_BODY):
-            return None
-        first = await stream.read()
-        if not first and length is None:
-            return None
-        return self._chunks(stream, first, None if length is None else int(length))
 
     async def _chunks(
         self, stream: Stream, first: bytes, length: int | None
@@ -161,12 +171,12 @@ class Forwarder:
         sent, chunk = 0, first
         while chunk:
             sent += len(chunk)
-            self._meter.bytes_in += len(chunk)
             yield chunk
             chunk = await stream.read()
+            self._meter.bytes_in += len(chunk)
         if length is not None and sent != length:
             # The server would wait for the rest for ever.
-            raise aiohttp.ClientPayloadError(f"the request had {sent} of {length} bytes")
+            raise ShortRequest(f"the request had {sent} of {length} bytes")
 
     def _unreachable(self, error: Exception) -> UpstreamUnreachable:
         return UpstreamUnreachable(
@@ -188,9 +198,6 @@ class Forwarder:
             reader, writer = await self._open_raw()
         except (OSError, TimeoutError) as error:
             raise self._unreachable(error) from error
-        lease = Lease.current()
-        if lease is not None:
-            lease.transport = writer.transport
         try:
             await stream.respond(Head(200, ()))
             async with asyncio.TaskGroup() as both:
@@ -229,51 +236,86 @@ class Forwarder:
         await stream.write_end()
 
 
+class _Flow:
+    """One answer's body on its way to the link. `take` runs in the socket's own callback."""
+
+    def __init__(
+        self, connection: Connection, stream: Stream, meter: Meter, *, counts: bool
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._meter = meter
+        self._counts = counts
+        self._held: list[bytes] = []
+        self._is_stuck = False
+
+    async def run(self) -> None:
+        """Until the answer's end. Raises ConnectionCut, BadAnswer, StreamReset, ResumeExpired."""
+        connection = self._connection
+        connection.read_into(self._take)
+        while True:
+            while self._is_stuck:
+                held, self._held = b"".join(self._held), []
+                await self._stream.write(held)
+                if not self._held:
+                    self._is_stuck = False
+                    connection.resume()
+            if connection.error is not None:
+                raise connection.error
+            if connection.is_complete:
+                return
+            await connection.sleep()
+
+    def _take(self, piece: bytes) -> None:
+        self._meter.bytes_out += len(piece)
+        if self._counts:
+            self._meter.events_out += piece.count(b"data: ")
+        if self._is_stuck:
+            self._held.append(piece)
+            return
+        taken = self._stream.write_now(piece)
+        if taken != len(piece):
+            # No credit for all of it: the server waits until the link has room again.
+            self._held.append(piece[taken:])
+            self._is_stuck = True
+            self._connection.pause()
+            self._connection.wake()
+
+
 def why_unreachable(error: BaseException) -> str:
     """The end of a sentence that begins with the target."""
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, ConnectionRefusedError):
+    if isinstance(error, ConnectionRefusedError):
         return "refuses the connection: nothing listens there"
-    if isinstance(cause, FileNotFoundError):
+    if isinstance(error, FileNotFoundError):
         return "does not exist: nothing listens there"
-    if isinstance(cause, PermissionError):
+    if isinstance(error, PermissionError):
         return "may not be opened by this user"
     if isinstance(error, TimeoutError):
         return "does not take the connection"
-    if isinstance(error, aiohttp.ClientPayloadError):
+    if isinstance(error, ShortRequest):
         return "was sent a request that is shorter than it said"
-    if isinstance(error, aiohttp.ClientResponseError | ValueError):
-        return "answers with something that is not HTTP"
+    if isinstance(error, BadAnswer | ValueError):
+        return f"answers with something that is not HTTP ({error})"
     return "closed the connection before it answered"
 
 
-@contextlib.contextmanager
-def _end_of_connection(content: aiohttp.StreamReader) -> Iterator[None]:
-    """Makes a lost connection end the reading of its answer.
-
-    aiohttp forgets to when the server breaks HTTP in the middle of a body: it closes the
-    connection and leaves the reader waiting for ever.
-    """
-    lease = Lease.current()
-    closed = lease.closed if lease is not None else None
-
-    def fail(_gone: asyncio.Future[None]) -> None:
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the connection ended"))
-
-    if closed is None:
-        yield
-        return
-    closed.add_done_callback(fail)
-    try:
-        yield
-    finally:
-        closed.remove_done_callback(fail)
+def _is_event_stream(head: AnswerHead) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in head.headers
+    )
 
 
-def _check_route(head: OpenHead) -> None:
+async def _chunked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body without a length, as Transfer-Encoding: chunked."""
+    async for chunk in chunks:
+        yield b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    yield b"0\r\n\r\n"
+
+
+def _check_route(opening: OpenHead) -> None:
     """The hub's check once more: neither its bugs nor its burglars open the rest of a server."""
-    if routes.match(head.method, head.path.partition("?")[0]) is None:
+    if routes.match(opening.method, opening.path.partition("?")[0]) is None:
         raise NotFound(
             "This route is not served through Underpass.",
             code="route_not_allowed",
@@ -298,10 +340,8 @@ async def answer_error(stream: Stream, error: AppError) -> None:
     await stream.write_end()
 
 
-async def _cut_when_cancelled(
-    stream: Stream, lease: Lease, task: asyncio.Task[None] | None
-) -> None:
+async def _cancel_with(stream: Stream, task: asyncio.Task[None] | None) -> None:
+    """Ends the task with the stream; the task's own clean-up cuts the connection."""
     await stream.wait_cancelled()
-    lease.cut()
     if task is not None:
         task.cancel()

@@ -12,9 +12,8 @@ import asyncio
 import json
 from typing import Any
 
-import aiohttp
-
 from underpass.agent.connect import Upstream
+from underpass.agent.http1 import BadAnswer
 from underpass.agent.ownership import PortOfAnotherUser
 from underpass.agent.readiness import Failure, Look, Reply, Server, list_of_models
 
@@ -47,7 +46,7 @@ class Prober:
 
     def __init__(self, upstream: Upstream, key: str | None = None) -> None:
         self._upstream = upstream
-        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._headers = [] if key is None else [("Authorization", f"Bearer {key}")]
         self._server: Server | None = None
         self._props: Any = None
 
@@ -91,32 +90,22 @@ class Prober:
     async def _ask(
         self, method: str, path: str, *, timeout_s: float, json_body: Any = None
     ) -> Reply:
-        data = None if json_body is None else json.dumps(json_body).encode()
-        headers = dict(self._headers)
-        if data is not None:
-            headers["Content-Type"] = "application/json"
+        body = b"" if json_body is None else json.dumps(json_body).encode()
+        headers = [*self._headers, ("Accept", "application/json")]
+        if body:
+            headers.append(("Content-Type", "application/json"))
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._upstream.session.request(
-                    method,
-                    self._upstream.url(path),
-                    headers=headers,
-                    data=data,
-                    allow_redirects=False,
-                    auto_decompress=True,
-                ) as answer,
-            ):
-                body = await answer.content.read(MAX_BODY_BYTES)
-                while len(body) < MAX_BODY_BYTES and (more := await answer.content.readany()):
-                    body += more
-                return Reply(answer.status, _parsed(body))
+            async with asyncio.timeout(timeout_s):
+                status, answer = await self._upstream.fetch(
+                    method, path, headers=headers, body=body, max_bytes=MAX_BODY_BYTES
+                )
         except PortOfAnotherUser as error:
             return Reply(failure=Failure.STRANGER, detail=error.message)
         except TimeoutError:
             return Reply(failure=Failure.SILENT)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (OSError, BadAnswer) as error:
             return Reply(failure=_failure(error))
+        return Reply(status, _parsed(answer))
 
     async def _detect(self, models: Reply) -> Server:
         """Who answers, by its list first, by the routes that only it has otherwise."""
@@ -197,7 +186,6 @@ def _parsed(body: bytes) -> Any:
 
 
 def _failure(error: Exception) -> Failure:
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
+    if isinstance(error, ConnectionRefusedError | FileNotFoundError):
         return Failure.REFUSED
     return Failure.BROKEN

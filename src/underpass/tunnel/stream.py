@@ -134,6 +134,15 @@ class Stream:
             taken += link.core.write(self._state, data, taken)
             link.flush()
 
+    def write_now(self, data: bytes) -> int:
+        """Sends what of `data` there is credit for, and returns how many bytes that was.
+
+        For a socket's callback, which cannot wait; the rest goes by `write`. Raises as `write`.
+        """
+        taken = self._link.core.write(self._state, data)
+        self._link.flush()
+        return taken
+
     async def write_end(self) -> None:
         """This half is complete. No error if the peer's answer was complete before it."""
         error = self._state.error
