@@ -11,7 +11,7 @@ from tests.e2e.conftest import MakeStack
 from tests.rig.proxy import Tinyproxy
 from tests.rig.stack import Person, Stack
 from tests.rig.stub import StubProcess
-from tests.rig.tls import PrivateCa, TlsFront
+from tests.rig.tls import PrivateCa, TlsFront, outer_address
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_through_proxy_and_private_authority(
         alice,
         str(stub_process.port),
         "box",
-        hub_url=front.url,
+        hub_url=front.outer_url,
         environment={
             "HTTPS_PROXY": tinyproxy.url,
             "UNDERPASS_CA_FILE": str(private_ca.ca_file),
@@ -46,7 +46,7 @@ def test_through_proxy_and_private_authority(
     body = {"model": "box/stub", "stream": True, "stub": {"chunks": 20}}
     answer = stack.api(alice).post("/v1/chat/completions", body)
     assert answer.body.count(b"data: ") == 21
-    assert any(f"localhost:{front.port}" in line for line in tinyproxy.connects())
+    assert any(f":{front.port} " in line for line in tinyproxy.connects())
     listens = [c for c in psutil.Process(agent.pid).net_connections() if c.status == "LISTEN"]
     assert listens == []
     remote = {c.raddr.port for c in psutil.Process(agent.pid).net_connections() if c.raddr}
@@ -63,10 +63,10 @@ def test_no_proxy_is_respected(
         alice,
         str(stub_process.port),
         "box",
-        hub_url=front.url,
+        hub_url=front.outer_url,
         environment={
             "HTTPS_PROXY": tinyproxy.url,
-            "NO_PROXY": "localhost",
+            "NO_PROXY": outer_address(),
             "UNDERPASS_CA_FILE": str(private_ca.ca_file),
         },
     )
@@ -78,7 +78,7 @@ def test_an_unknown_authority_is_one_clear_line(
 ) -> None:
     """Without the authority's file the agent says so, and which setting it takes."""
     stack, alice, front = fronted
-    agent = stack.start_tunnel(alice, str(stub_process.port), "box", hub_url=front.url)
+    agent = stack.start_tunnel(alice, str(stub_process.port), "box", hub_url=front.outer_url)
     agent.wait_for_output("UNDERPASS_CA_FILE")
     assert "Traceback" not in agent.output()
     agent.stop()
@@ -94,10 +94,10 @@ def test_a_wrong_proxy_password_is_one_clear_line(
         alice,
         str(stub_process.port),
         "box",
-        hub_url=front.url,
+        hub_url=front.outer_url,
         environment={"HTTPS_PROXY": wrong, "UNDERPASS_CA_FILE": str(private_ca.ca_file)},
     )
-    agent.wait_for_output("407")
+    agent.wait_for_output("does not accept that user and password")
     assert "Traceback" not in agent.output()
     assert "not-the-password" not in agent.output()
     agent.stop()

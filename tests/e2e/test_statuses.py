@@ -1,6 +1,7 @@
 """Every change of a status is pushed to open pages within one second, in the legal order."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -96,6 +97,12 @@ async def test_models_that_change_are_listed_anew(make_stack: MakeStack, stub: S
     )
 
 
+def _private(path: Path, text: str) -> str:
+    path.write_text(text)
+    path.chmod(0o600)
+    return str(path)
+
+
 def test_a_second_agent_of_the_same_session_takes_over(
     make_stack: MakeStack, stub_process: StubProcess
 ) -> None:
@@ -104,12 +111,17 @@ def test_a_second_agent_of_the_same_session_takes_over(
     alice = stack.add_person("alice")
     made = stack.api(alice).post("/api/sessions", {"attach": True, "name": "box", "host": "gpu"})
     assert made.status == 201
-    token_file = stack.folder / "token"
-    token_file.write_text(made.json()["token"])
-    token_file.chmod(0o600)
-    target, options = str(stub_process.port), ("--token-file", str(token_file))
-    first = stack.open_tunnel(alice, target, "box", *options)
-    second = stack.start_tunnel(alice, target, "box", *options)
+    spec = {
+        "hub": stack.url,
+        "token_file": _private(stack.folder / "token", made.json()["token"]),
+        "session_id": made.json()["session"]["id"],
+        "target": str(stub_process.port),
+        "tunnel": "box",
+    }
+    order = _private(stack.folder / "order.json", json.dumps({"format": 1, **spec}))
+    first = stack.start_agent("agent", "--spec", order)
+    stack.wait_provider(alice, "box", "running", agent=first)
+    second = stack.start_agent("agent", "--spec", order)
     eventually(lambda: not first.is_alive, 20, "the first agent gives way")
     stack.wait_provider(alice, "box", "running", agent=second)
     assert "Traceback" not in first.output()

@@ -1,5 +1,6 @@
 """A real forward proxy (tinyproxy) that asks for a name and a password."""
 
+import re
 from pathlib import Path
 
 from tests.rig.needs import find_program
@@ -32,8 +33,8 @@ class Tinyproxy:
         return f"http://127.0.0.1:{self.port}"
 
     def connects(self) -> list[str]:
-        """The CONNECT lines of its log."""
-        return [line for line in self.process.output().splitlines() if "CONNECT" in line]
+        """What clients asked for, `CONNECT host:port HTTP/1.1`, by its log."""
+        return re.findall(r"CONNECT \S+:\d+ HTTP/\S+", self.process.output())
 
     def stop(self) -> None:
         self.process.stop()

@@ -110,9 +110,13 @@ class Stack:
     ) -> Process:
         """`underpass tunnel TARGET --openai --name NAME`, as from inside a session."""
         signed_in = {"UNDERPASS_HUB": hub_url or self.url, "UNDERPASS_KEY": person.key}
-        command = [*UNDERPASS, "tunnel", target, "--openai", "--name", name, *options]
-        log = self.folder / f"agent-{name}-{len(self.agents)}.log"
-        agent = Process(command, log, self.environment(**signed_in, **(environment or {})))
+        words = ["tunnel", target, "--openai", "--name", name, *options]
+        return self.start_agent(*words, **signed_in, **(environment or {}))
+
+    def start_agent(self, *words: str, **environment: str) -> Process:
+        """Any command that goes on running; ended with the stack."""
+        log = self.folder / f"agent-{len(self.agents)}.log"
+        agent = Process([*UNDERPASS, *words], log, self.environment(**environment))
         self.agents.append(agent)
         return agent
 

@@ -1,12 +1,14 @@
 """TLS with a private certificate authority: the certificates, and nginx as a site would put it in front."""
 
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import trustme
 
-from tests.rig.needs import find_program
+from tests.rig.needs import find_program, missing
 from tests.rig.processes import Process, free_port
 
 
@@ -24,14 +26,24 @@ class PrivateCa:
 
 
 def make_private_ca(folder: Path, *names: str) -> PrivateCa:
-    """An authority and one certificate, for `localhost` and 127.0.0.1 unless names are given."""
+    """An authority and one certificate, for this machine's loopback and outer address and `names`."""
     authority = trustme.CA()
-    leaf = authority.issue_cert(*(names or ("localhost", "127.0.0.1")))
+    leaf = authority.issue_cert("localhost", "127.0.0.1", outer_address(), *names)
     ca_file, certificate, key = folder / "ca.pem", folder / "hub.pem", folder / "hub.key"
     authority.cert_pem.write_to_path(ca_file)
     leaf.private_key_pem.write_to_path(key)
     certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
     return PrivateCa(ca_file, certificate, key)
+
+
+def outer_address() -> str:
+    """An IPv4 address of this machine that is not loopback."""
+    for addresses in psutil.net_if_addrs().values():
+        for one in addresses:
+            if one.family == socket.AF_INET and not one.address.startswith("127."):
+                return str(one.address)
+    missing("a network interface besides loopback", "connect this machine to any network")
+    raise AssertionError("unreachable: missing() always raises")
 
 
 NGINX_CONFIG = """
@@ -42,7 +54,7 @@ http {{
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
   server {{
-    listen 127.0.0.1:{port} ssl;
+    listen 127.0.0.1:{port} ssl; listen {outer}:{port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};
     client_max_body_size 0;
     location / {{
@@ -67,6 +79,7 @@ class TlsFront:
             NGINX_CONFIG.format(
                 folder=folder,
                 port=self.port,
+                outer=outer_address(),
                 upstream=upstream_port,
                 certificate=ca.certificate,
                 key=ca.key,
@@ -79,6 +92,11 @@ class TlsFront:
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
+
+    @property
+    def outer_url(self) -> str:
+        """By an address that is not loopback: agents reach their own machine without a proxy."""
+        return f"https://{outer_address()}:{self.port}"
 
     def stop(self) -> None:
         self.process.stop()
