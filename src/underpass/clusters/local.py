@@ -32,6 +32,7 @@ from underpass.core.ids import new_secret
 
 _TAG = re.compile(r"[a-z0-9_.-]{1,80}")
 _KEPT_FOLDER_S = 7 * 24 * 3600
+_GONE_WITHIN_S = 2.0
 _LOG_TAIL_BYTES = 256 * 1024
 
 
@@ -178,7 +179,7 @@ class LocalCluster:
         if kill:
             processes.kill_all(pid if is_alive else None, tag)
             if pid is not None:
-                processes.collect(pid)
+                processes.wait_gone(pid, _GONE_WITHIN_S)
         elif is_alive and pid is not None:
             processes.send(pid, signal.SIGTERM)
 

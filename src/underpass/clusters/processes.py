@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +64,19 @@ def collect(pid: int) -> None:
     """Takes the exit status of a child of ours that has ended, so that it does not stay a zombie."""
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+
+
+def wait_gone(pid: int, within_s: float) -> bool:
+    """Waits for a killed child of ours to be gone, and takes its exit status."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                return True
+        except ChildProcessError:
+            return True  # of an earlier hub: whoever adopted it takes its status
+        time.sleep(0.01)
+    return False
 
 
 def _from_ps(pid: int) -> str:

@@ -104,6 +104,10 @@ class Reconciler:
                 is_gone = self._places.cluster(live.record.cluster_id) is None
                 facts = live.facts(is_cluster_gone=is_gone)
                 action = decide(live.record, facts, now, self._room.settings.limits)
+                if live.is_removed:
+                    if live.is_swept or live.record.is_attached:
+                        self._room.live.pop(live.record.id, None)
+                    action = action if isinstance(action, Sweep) else None
                 if action is None:
                     return
                 if isinstance(action, _ASKS_CLUSTER) and (live.is_asking or now < live.held_until):

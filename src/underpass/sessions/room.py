@@ -92,6 +92,8 @@ class Live:
     wish: Wish | None = None
     is_swept: bool = False
     wants_restart: bool = False
+    is_removed: bool = False
+    """Its record is gone; it stays here until nothing of its job is left."""
     held_until: float = 0.0
     """The cluster did not answer: nothing is asked of it before this time."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -166,6 +168,8 @@ class Room:
             found = self.live.setdefault(
                 session_id, Live(record, link_since=self.clock.now(), is_swept=_is_done(record))
             )
+        if found.is_removed:
+            raise NotFound("There is no such session.")
         return found
 
     async def user_name(self, user_id: str) -> str:

@@ -208,7 +208,8 @@ class Sessions:
             for tunnel in await self._room.store.tunnels.of_session(session_id):
                 await self.tunnels.delete(live, tunnel)
             await self._room.store.sessions.remove(session_id)
-            self._room.live.pop(session_id, None)
+            live.is_removed = True
+        self._room.wake(session_id)
         self._room.feed.publish(live.record.owner_id, "session", "delete", {"id": session_id})
 
     # --- see ------------------------------------------------------------------------------------
