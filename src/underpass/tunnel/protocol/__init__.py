@@ -35,7 +35,7 @@ The agent, which has one `Link` for its whole life unless it is closed:
 """
 
 from underpass.tunnel.protocol.agent import AgentLink
-from underpass.tunnel.protocol.core import LINK_MOVES, LinkCore, Phase
+from underpass.tunnel.protocol.core import LinkCore
 from underpass.tunnel.protocol.events import GoAway
 from underpass.tunnel.protocol.flow import Budget
 from underpass.tunnel.protocol.goodbye import COMPLETE, REFUSED
@@ -43,6 +43,7 @@ from underpass.tunnel.protocol.handshake import Hello, HelloReader
 from underpass.tunnel.protocol.heads import Head, Headers, OpenHead, StreamKind
 from underpass.tunnel.protocol.hub import HubLink
 from underpass.tunnel.protocol.limits import LinkSettings
+from underpass.tunnel.protocol.phases import LINK_MOVES, Phase
 
 __all__ = [
     "COMPLETE",

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from underpass.core.errors import BadFrame, LocalProtocolError, ResumeExpired, StreamReset
 from underpass.tunnel.protocol import goodbye
-from underpass.tunnel.protocol.core import LinkCore, Phase
+from underpass.tunnel.protocol.core import LinkCore
 from underpass.tunnel.protocol.events import CarrierDead, Event, LinkUp, StreamOpened
 from underpass.tunnel.protocol.flow import Window
 from underpass.tunnel.protocol.frames import FrameType, frame
@@ -26,6 +26,7 @@ from underpass.tunnel.protocol.handshake import (
 from underpass.tunnel.protocol.heads import Head, decode_open, encode_head
 from underpass.tunnel.protocol.limits import REQUEST_LIMIT_BYTES, LinkSettings
 from underpass.tunnel.protocol.liveness import Liveness
+from underpass.tunnel.protocol.phases import Phase
 from underpass.tunnel.protocol.streams import Receiver, Sender, StreamState
 
 

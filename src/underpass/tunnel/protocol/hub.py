@@ -15,7 +15,7 @@ from underpass.core.errors import (
     TunnelError,
 )
 from underpass.tunnel.protocol import goodbye
-from underpass.tunnel.protocol.core import LinkCore, Phase
+from underpass.tunnel.protocol.core import LinkCore
 from underpass.tunnel.protocol.events import Event, HeadReceived, LinkUp, StreamFailed, StreamOpened
 from underpass.tunnel.protocol.flow import Budget, Window
 from underpass.tunnel.protocol.frames import FrameType, frame
@@ -37,6 +37,7 @@ from underpass.tunnel.protocol.limits import (
     LinkSettings,
 )
 from underpass.tunnel.protocol.liveness import Liveness
+from underpass.tunnel.protocol.phases import Phase
 from underpass.tunnel.protocol.streams import Receiver, Sender, StreamState
 
 _LEAST_TOKEN_CHARS = 22  # 128 bits in base64
