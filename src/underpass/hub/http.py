@@ -6,7 +6,6 @@ it, and it never holds a byte of a body back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,7 +15,6 @@ from underpass.core.clock import Clock
 from underpass.core.errors import AppError
 from underpass.core.ids import new_id
 from underpass.hub import problems
-from underpass.hub.auth.requests import header
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,7 +40,6 @@ SECURITY_HEADERS = [
 ]
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 
-_CLIENTS_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _QUIET = ("/assets/", "/healthz", "/readyz", "/metrics", "/favicon")
 # Paths below these hold codes and ids of strangers' making: logged up to here only.
 _CUT_AT = ("/api/auth/device/",)
@@ -63,7 +60,9 @@ class Front:
         if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        # Always our own: model servers take it as the request's name, and cancelling one of two
+        # requests that a caller gave the same name would end the other.
+        request_id = new_id("req")
         scope["underpass.request_id"] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if scope["type"] == "http":
@@ -135,11 +134,6 @@ def route_kind(path: str) -> str:
     if path.startswith(("/v1", "/tokenize", "/detokenize", "/rerank", "/score")):
         return "gateway"
     return "health" if path in ("/healthz", "/readyz", "/metrics") else "page"
-
-
-def _request_id(scope: Scope) -> str:
-    given = header(scope, b"x-request-id")
-    return given if given and _CLIENTS_ID.fullmatch(given) else new_id("req")
 
 
 def _with_headers(headers: Any, scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
