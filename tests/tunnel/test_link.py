@@ -23,6 +23,7 @@ from underpass.core.errors import (
 )
 from underpass.tunnel.link import (
     CarrierClosed,
+    GoAway,
     Link,
     LinkState,
     Stream,
@@ -326,6 +327,22 @@ async def test_messages_are_bounded(rig: Rig) -> None:
     assert max(rig.agent_end.largest, rig.hub_end.largest) <= 64 * 1024
 
 
+async def test_write_now_takes_what_credit_allows(rig: Rig) -> None:
+    """For callers that cannot wait: it says how much went, and `write` goes on from there."""
+    rig.handler = echo
+    stream = await rig.hub.open(request())
+    body = pattern(3, 0, 1_000_000)
+    taken = stream.write_now(body)
+    assert 0 < taken < len(body)
+    assert stream.write_now(body[taken:]) == 0
+    rest = rig.spawn(stream.write(body[taken:]))
+    got = b""
+    while len(got) < len(body):
+        got += await stream.read()
+    await rest
+    assert got == body
+
+
 # --- ending ----------------------------------------------------------------------------------
 
 
@@ -396,6 +413,20 @@ async def test_a_broken_peer_closes_the_link_with_its_error(rig: Rig) -> None:
     assert rig.agent.close_error is not None
     assert rig.agent.close_error.code == "bad_frame"
     assert rig.hub_end.close_code == 1002
+
+
+async def test_a_drain_is_heard_and_running_streams_end_well(rig: Rig) -> None:
+    """GOAWAY reaches the agent's callback; what runs is finished."""
+    heard: list[GoAway] = []
+    rig.agent._on_goaway = heard.append
+    rig.handler = echo
+    stream = await rig.hub.open(request())
+    rig.hub.drain("restart", 5)
+    await until(lambda: bool(heard))
+    assert heard == [GoAway(False, "restart", 5.0)]
+    await stream.write(b"to the end")
+    await stream.write_end()
+    assert await read_all(stream) == b"to the end"
 
 
 async def test_a_refusal_is_told_and_raised_at_both_ends() -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from underpass.core.errors import (
     LinkRefused,
@@ -21,11 +21,17 @@ from underpass.core.errors import (
     RemoteProtocolError,
     TunnelError,
 )
+from underpass.tunnel.carrier import (
+    FAREWELL_S,
+    Carrier,
+    CarrierClosed,
+    receive_hello,
+    refuse,
+)
 from underpass.tunnel.protocol import events as ev
-from underpass.tunnel.protocol import goodbye
 from underpass.tunnel.protocol.agent import AgentLink
 from underpass.tunnel.protocol.events import GoAway
-from underpass.tunnel.protocol.handshake import Hello, HelloReader
+from underpass.tunnel.protocol.handshake import Hello
 from underpass.tunnel.protocol.heads import Head, Headers, OpenHead, StreamKind
 from underpass.tunnel.protocol.hub import HubLink
 from underpass.tunnel.stream import Stream, stream_of
@@ -46,10 +52,6 @@ __all__ = [
     "refuse",
 ]
 
-_FAREWELL_S = 2.0
-"""How long a last CLOSE may take to leave."""
-
-_HELLO_S = 10.0
 _LONG_TURN_BYTES = 32 * 1024
 
 # WebSocket close codes (RFC 6455).
@@ -57,31 +59,6 @@ _CODE_DONE = 1000
 _CODE_GOING_AWAY = 1001
 _CODE_PROTOCOL = 1002
 _CODE_POLICY = 1008
-
-
-class CarrierClosed(Exception):
-    """The carrier is gone; `code` is the WebSocket's, 1006 when there was none."""
-
-    def __init__(self, reason: str = "", code: int = 1006) -> None:
-        super().__init__(reason or f"closed ({code})")
-        self.code = code
-        self.reason = reason
-
-
-class Carrier(Protocol):
-    """One WebSocket, binary messages."""
-
-    async def send(self, data: bytes) -> None:
-        """Returns when the transport's buffer is below its high-water mark.
-
-        Raises CarrierClosed.
-        """
-
-    async def receive(self) -> bytes:
-        """The next message. Raises CarrierClosed."""
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Closes it; may be called twice, and returns soon."""
 
 
 class LinkState(StrEnum):
@@ -327,7 +304,7 @@ class Link:
     ) -> None:
         if self.core.is_closed and self._run is run and not run.ended.done():
             # The reader may be the first to stop; the last word still has to leave.
-            await asyncio.wait({writer}, timeout=_FAREWELL_S)
+            await asyncio.wait({writer}, timeout=FAREWELL_S)
         if self._run is run:
             self._run = None
             self._act(self.core.carrier_lost(self._clock()))
@@ -378,7 +355,7 @@ class Link:
         if self._run is not None:
             self.flush()
             run = self._run
-            asyncio.get_running_loop().call_later(_FAREWELL_S, run.end, _CODE_POLICY, error.code)
+            asyncio.get_running_loop().call_later(FAREWELL_S, run.end, _CODE_POLICY, error.code)
         self._set_state(LinkState.CLOSED)
         self._arm()
 
@@ -405,33 +382,6 @@ class Link:
         if at is not None and at != float("inf"):
             delay_s = max(0.0, at - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay_s, self.poll)
-
-
-async def receive_hello(carrier: Carrier, *, timeout_s: float = _HELLO_S) -> Hello:
-    """Hub: reads an agent's HELLO, before it is known which link it belongs to.
-
-    Raises RemoteProtocolError kinds, CarrierClosed, TimeoutError.
-    """
-    reader = HelloReader()
-    async with asyncio.timeout(timeout_s):
-        while True:
-            hello = reader.feed(await carrier.receive())
-            if hello is not None:
-                return hello
-
-
-async def refuse(carrier: Carrier, code: str, message: str) -> None:
-    """Hub: tells the agent why it is turned away, and closes the carrier.
-
-    After a code of `goodbye.PERMANENT` the agent does not come back; after `token`, `epoch` or
-    `gone` it comes as a new link.
-    """
-    try:
-        async with asyncio.timeout(_FAREWELL_S):
-            await carrier.send(goodbye.close_frame(code, message))
-    except (CarrierClosed, TimeoutError):
-        pass
-    await carrier.close(_CODE_POLICY, code)
 
 
 class _Run:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tunnel.protocol.pair import OK, LinkedPair, errors_of, kinds, request
 from underpass.core.errors import (
+    BadFrame,
     LinkRefused,
     LocalProtocolError,
     ResumeExpired,
@@ -16,7 +17,8 @@ from underpass.core.errors import (
 )
 from underpass.tunnel.protocol import LinkSettings
 from underpass.tunnel.protocol import events as ev
-from underpass.tunnel.protocol.handshake import Hello
+from underpass.tunnel.protocol.frames import FrameType
+from underpass.tunnel.protocol.handshake import HalfState, Hello
 
 
 def refused(pair: LinkedPair, hello: Hello, owner: str = "ses_1") -> str:
@@ -116,6 +118,17 @@ def test_a_closed_link_sends_the_agent_away_as_new() -> None:
     pair = LinkedPair().connect()
     pair.hub.close("stopped", "", pair.now)
     assert refused(pair, pair.hello()) == "gone"
+
+
+def test_a_hello_that_contradicts_itself_closes_the_link() -> None:
+    """An agent that has more of control than was ever sent is broken; it is told and let go."""
+    pair = LinkedPair().connect()
+    hello = replace(pair.hello(), control=HalfState(10, 10, 600_000, has_end=False))
+    pair.attach(hello)
+    closed = [event for event in pair.hub_events if isinstance(event, ev.LinkClosed)]
+    assert [type(event.error) for event in closed] == [BadFrame]
+    assert pair.hub.data_to_send()[0] == FrameType.CLOSE
+    assert pair.hub.data_to_send() == b""
 
 
 # --- streams ---------------------------------------------------------------------------------
