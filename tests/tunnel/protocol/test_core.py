@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -15,9 +15,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.tunnel.protocol.world import Talk, World
+from tests.tunnel.protocol.pair import OK, LinkedPair, request
+from tests.tunnel.protocol.world import Talk, World, pattern
 from underpass.core.errors import StreamReset
 from underpass.tunnel.protocol import LinkSettings
+from underpass.tunnel.protocol import events as ev
 from underpass.tunnel.protocol.heads import StreamKind
 
 EXAMPLES = int(os.environ.get("UNDERPASS_EXAMPLES", "120"))
@@ -173,3 +175,57 @@ def test_each_byte_is_read_once_in_order_over_any_carriers() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), SIZES),
+        st.tuples(st.just("move"), BYTES),
+        st.tuples(st.sampled_from(["read", "lose", "restart"]), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=STEPS)
+def test_a_durable_answer_is_stored_whole_over_any_restarts(steps: list[tuple[str, int]]) -> None:
+    """Hubs that die at any byte: each goes on where the last one's store ends, with no gap."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered(request(1, durable=True))
+    stored = bytearray()
+    written = 0
+
+    def read() -> None:
+        while data := pair.hub.read(at_hub):
+            stored.extend(data)
+
+    for what, size in [*steps, ("restart", 0)]:
+        if what == "write":
+            written += pair.agent.write(at_agent, pattern(1, written, written + size))
+        elif what == "move":
+            data = pair.agent.data_to_send()
+            pair.hub.receive_data(data[:size], pair.now)
+            if len(data) > size:
+                pair.lose()
+                pair.connect()
+        elif what == "read":
+            read()
+            pair.to_agent()
+        elif what == "lose":
+            pair.lose()
+            pair.connect()
+        else:
+            pair.restart_hub({"req_1": len(stored)})
+            (at_hub,) = [e.stream for e in pair.hub_events if isinstance(e, ev.StreamOpened)]
+    pair.agent.end(at_agent)
+    for _ in range(200):
+        pair.settle()
+        read()
+    assert at_hub.head == OK
+    assert at_hub.receiver.is_done
+    assert bytes(stored) == pattern(1, 0, written)
+    pair.hub.release(at_hub)
+    pair.settle()
+    assert not pair.agent.streams
+    assert pair.agent.budget.used == pair.hub.budget.used == 0
