@@ -21,9 +21,7 @@ def _check_calm(agent: Process) -> None:
     assert "up_" not in agent.output()
 
 
-@pytest.mark.parametrize(
-    "target", ["nonsense", "99999", "10.0.0.1", "http://", "unix:", "8000x"]
-)
+@pytest.mark.parametrize("target", ["nonsense", "99999", "10.0.0.1", "http://", "unix:", "8000x"])
 def test_bad_target(world: World, target: str) -> None:
     """A target that is none is wrong usage, told before anything is dialled."""
     done = world.stack.try_cli("tunnel", target, "--openai")
