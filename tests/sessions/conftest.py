@@ -153,6 +153,9 @@ class World:
         for _ in range(3):
             await self.sessions.reconciler.tick()
             await self.sessions.reconciler.idle()
+            for live in list(self.sessions._room.live.values()):
+                async with live.lock:  # the reconciler's own loop may be in the middle
+                    pass
 
     async def until(self, session_id: str, status: str, *, has_job: bool = False) -> SessionRecord:
         """Until the session has this status (time passes as far as polls need it)."""

@@ -120,7 +120,9 @@ def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits)
         if lost is not None:
             return lost
     if facts.link is not LinkState.UP:
-        if report is not None and report.phase is JobPhase.PENDING:
+        # Said before the agent went away, "pending" is older news than the agent was.
+        is_news = facts.report_at > facts.link_since
+        if report is not None and report.phase is JobPhase.PENDING and is_news:
             return MoveTo(_S.QUEUED, "The cluster put the job back into its queue.")
         return _show(session, _away(facts, now))
     if session.status is _S.STARTING:

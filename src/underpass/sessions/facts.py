@@ -74,6 +74,8 @@ class Facts:
     """What the agent says about the server, one sentence."""
     report: JobReport | None = None
     """The last that the scheduler said about the session's job."""
+    report_at: float = 0.0
+    """When it said that."""
     ended_at: float | None = None
     """When the job was first reported as ended."""
     missing_since: float | None = None

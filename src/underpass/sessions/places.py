@@ -17,12 +17,12 @@ from underpass.clusters.messages import (
     capabilities_to_json,
 )
 from underpass.clusters.template import Template
-from underpass.core.errors import Conflict, LaunchError, NotAllowed, NotFound
+from underpass.core.errors import AppError, Conflict, LaunchError, NotAllowed, NotFound
 from underpass.core.ids import hash_secret, new_id, new_secret
 from underpass.core.names import checked_name, close_matches, suggest_name
 from underpass.core.principal import Principal
 from underpass.sessions import views
-from underpass.sessions.room import LinkLike, Room
+from underpass.sessions.room import LinkLike, Room, log
 from underpass.store import ClusterRecord
 
 LOCAL_NAME = "local"
@@ -50,13 +50,18 @@ class Places:
             else:
                 self._clusters[record.id] = JoinedCluster(record.name, kind=record.kind)
             self._room.cluster_names[record.id] = (record.name, record.kind)
-        if self._local is None:
-            return
+        if self._local is not None:
+            try:
+                await self._open_local(self._local)
+            except AppError as error:
+                # Silent, or nothing can be written: the hub starts and serves what it can.
+                log.warning("the hub's own cluster: %s", error.message)
+
+    async def _open_local(self, local: Cluster) -> None:
         if self._local_id is None:
-            record = await self._add(None, LOCAL_NAME, self._local.kind, None, None)
-            self._local_id = record.id
-        self._clusters[self._local_id] = self._local
-        offer = await self._local.capabilities(self.programs)
+            self._local_id = (await self._add(None, LOCAL_NAME, local.kind, None, None)).id
+        self._clusters[self._local_id] = local
+        offer = await local.capabilities(self.programs)
         await self._room.store.clusters.update(
             self._local_id, host=offer.host, capabilities=capabilities_to_json(offer)
         )

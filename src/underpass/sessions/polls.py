@@ -105,7 +105,7 @@ class Polls:
         if best is None:
             best = next(iter(mine or reports), None)
         before = live.report
-        live.silent_since, live.report = None, best
+        live.silent_since, live.report, live.report_at = None, best, now
         live.extras = tuple(
             one.job_id
             for one in alive

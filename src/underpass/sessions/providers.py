@@ -104,6 +104,12 @@ class Providers:
             record.owner_id, "provider", "upsert", self.shape(view, tunnel.status, live)
         )
 
+    async def show_as_it_was(self, tunnel: TunnelRecord, live: Live) -> None:
+        """The provider as it is stored, where nothing can be written."""
+        record = await self._room.store.providers.of_tunnel(tunnel.id)
+        if record is not None and tunnel.openai:
+            await self.put(record, tunnel, live)
+
     async def drop(self, record: ProviderRecord) -> None:
         """Takes a provider away everywhere."""
         self._room.registry.drop_provider(record.id)

@@ -79,6 +79,7 @@ class Live:
     readiness: dict[str, Readiness] = field(default_factory=dict)
     """By tunnel id."""
     report: JobReport | None = None
+    report_at: float = 0.0
     ended_at: float | None = None
     missing_since: float | None = None
     silent_since: float | None = None
@@ -114,6 +115,7 @@ class Live:
             is_answering=best is not None and best.state == "running",
             progress=best.reason if best is not None else "",
             report=self.report,
+            report_at=self.report_at,
             ended_at=self.ended_at,
             missing_since=self.missing_since,
             silent_since=self.silent_since,

@@ -11,11 +11,11 @@ from underpass.clusters.base import Cluster
 from underpass.clusters.script import shown_command
 from underpass.clusters.template import Template
 from underpass.core.clock import Clock, SystemClock
-from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound, StorageError
 from underpass.core.ids import hash_secret, new_id, new_secret
 from underpass.core.names import close_matches
 from underpass.core.principal import Principal
-from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus, TunnelStatus
+from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions import views
@@ -25,7 +25,7 @@ from underpass.sessions.logs import Logs
 from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
-from underpass.sessions.room import LinkLike, Live, Room, SessionSettings
+from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
 from underpass.sessions.specs import session_spec
 from underpass.sessions.tunnels import Tunnels
 from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
@@ -75,15 +75,15 @@ class Sessions:
         """
         await self.places.load()
         for record in await self._room.store.sessions.all(is_live=True):
-            live = await self._room.live_of(record.id)
-            self._take_up(live)
-            await self.tunnels.link_lost(live)
+            self._take_up(await self._room.live_of(record.id))
         for tunnel in await self._room.store.tunnels.all():
             live = await self._room.live_of(tunnel.session_id)
-            if live.record.status in SESSION_ENDS and tunnel.status is not TunnelStatus.STOPPED:
-                await self.tunnels.stop(live, tunnel)
-            elif tunnel.openai:
-                await self.tunnels.providers.refresh(tunnel, live)
+            try:
+                await self.tunnels.taken_up(live, tunnel)
+            except StorageError as error:
+                # A disk that is full or read-only: what was known is served as it was.
+                log.warning("tunnel %s: %s", tunnel.id, error.message)
+                await self.tunnels.providers.show_as_it_was(tunnel, live)
         self._logs.start()
         self.reconciler.start()
 

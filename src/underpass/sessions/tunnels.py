@@ -89,6 +89,14 @@ class Tunnels:
                 self._room.registry.bind_tunnel(tunnel.id, live.link)
                 await self._to(live, tunnel, _T.RUNNING)
 
+    async def taken_up(self, live: Live, tunnel: TunnelRecord) -> None:
+        """This hub has just started: no agent is connected yet, and what ran may come back."""
+        if live.record.status in SESSION_ENDS:
+            await self._stopped(live, tunnel)
+        elif tunnel.status is _T.RUNNING:
+            tunnel = await self._to(live, tunnel, _T.RECONNECTING)
+        await self.refresh(live)
+
     async def link_gone(self, live: Live) -> None:
         """The link is over: no tunnel of the session runs."""
         for tunnel in await self._room.store.tunnels.of_session(live.record.id):
