@@ -35,6 +35,41 @@ def _request(way: Way, path: str, body: dict[str, object]) -> bytes:
     return head.encode() + payload
 
 
+class _Unchunk:
+    """Takes chunked coding off a body: the hops may cut it anywhere, even within a number."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._left = -1  # bytes of the running chunk with its line end; -1 while in the head
+        self.is_ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What of the body these bytes hold."""
+        self._buffer += data
+        if self._left < 0:
+            _, blank, rest = self._buffer.partition(b"\r\n\r\n")
+            if not blank:
+                return b""
+            self._buffer, self._left = rest, 0
+        body = []
+        while not self.is_ended and self._buffer:
+            if self._left == 0 and not self._next_chunk():
+                break
+            piece = self._buffer[: self._left]
+            self._buffer = self._buffer[len(piece) :]
+            body.append(piece if len(piece) <= self._left - 2 else piece[: self._left - 2])
+            self._left -= len(piece)
+        return b"".join(body)
+
+    def _next_chunk(self) -> bool:
+        line, end, rest = self._buffer.partition(b"\r\n")
+        if not end:
+            return False
+        size = int(line.split(b";")[0], 16)
+        self._buffer, self._left, self.is_ended = rest, size + 2, size == 0
+        return not self.is_ended
+
+
 class _StreamClient(asyncio.Protocol):
     """Sends one streaming request and reads the stamps of its events as they arrive."""
 
@@ -43,6 +78,7 @@ class _StreamClient(asyncio.Protocol):
         self._request = request
         self._result = result
         self._tail = b""
+        self._unchunk = _Unchunk()
         self._sent_ns = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +88,7 @@ class _StreamClient(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now_ns = time.monotonic_ns()
-        data = self._tail + data
+        data = self._tail + self._unchunk.feed(data)
         pieces = data.split(b" @")
         for piece in pieces[1:-1]:
             self._note(now_ns, piece)
@@ -62,7 +98,7 @@ class _StreamClient(asyncio.Protocol):
             self._tail = last[-8:]
         else:  # the stamp itself may have been split
             self._tail = (b" @" + last if len(pieces) > 1 else last)[-64:]
-        if b"[DONE]" in data[-64:]:
+        if self._unchunk.is_ended:
             self._result.is_whole = True
             self._transport.close()
 

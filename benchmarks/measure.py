@@ -83,7 +83,10 @@ def _measure_streams(way: Way, count: int, plan: Plan, figures: Figures) -> None
 
 
 def _measure_calls_and_bulk(way: Way, plan: Plan, figures: Figures) -> None:
+    before = _cpu_s(way)
     count, took = uvloop.run(run_calls(way, CALLERS, plan.seconds))
+    for name, cpu_s in _cpu_s(way).items():
+        figures.add(f"cpu {name} a call", (cpu_s - before[name]) / count * 1e6)
     figures.add("calls per second", count / plan.seconds)
     figures.add("call p50", percentile(took, 0.5))
     figures.add("call p99", percentile(took, 0.99))

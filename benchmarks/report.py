@@ -36,6 +36,7 @@ def make_rows(found: dict[str, Figures], plan: Plan) -> list[list[str]]:
             names.append((f"cpu {part} @{count}", "µs a chunk"))
         for what in ("first byte", "chunk delay"):
             names += [(f"{what} p50 @{count}", "ms"), (f"{what} p99 @{count}", "ms")]
+    names += [(f"cpu {part} a call", "µs") for part in ("hub", "agent", "sshd", "ssh")]
     names += [("calls per second", "/s"), ("lone call p50", "ms"), ("call p50", "ms")]
     names += [("call p99", "ms"), ("bulk down", "MB/s"), ("bulk up", "MB/s")]
     return [_row(name, unit, found) for name, unit in names if _is_known(name, found)]
