@@ -13,8 +13,9 @@ from tests.fakes.linked import SSE, LinkedPair, linked, read_all
 from tests.fakes.registry import tunnel
 from underpass.core.errors import TunnelError
 from underpass.core.principal import Principal
+from underpass.core.states import SessionStatus, TunnelStatus
 from underpass.hub.services import Services
-from underpass.store import UserRecord
+from underpass.store import SessionRecord, TunnelRecord, UserRecord
 from underpass.tunnel.link import Head, Stream
 
 
@@ -77,6 +78,29 @@ async def scripted_model(services: Services, user: UserRecord) -> AsyncIterator[
         view = tunnel("gpu", "m", owner=Principal(user.id, user.name))
         services.registry.put_provider(view)
         assert view.tunnel_id is not None
+        assert view.session_id is not None
+        await services.store.sessions.add(
+            SessionRecord(
+                id=view.session_id,
+                owner_id=user.id,
+                name="gpu",
+                created_at=1.0,
+                status=SessionStatus.RUNNING,
+                is_attached=True,
+            )
+        )
+        await services.store.tunnels.add(
+            TunnelRecord(
+                id=view.tunnel_id,
+                session_id=view.session_id,
+                owner_id=user.id,
+                name="gpu",
+                target="127.0.0.1:8000",
+                created_at=1.0,
+                openai=True,
+                status=TunnelStatus.RUNNING,
+            )
+        )
         services.registry.bind_tunnel(view.tunnel_id, pair.hub)
         running = asyncio.create_task(model.run())
         try:

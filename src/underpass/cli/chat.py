@@ -38,7 +38,7 @@ class Talk:
 
 def chat(
     model: Annotated[
-        str | None, typer.Argument(help="PROVIDER/MODEL. [the chat's, or the only one]")
+        str | None, typer.Argument(help="PROVIDER/MODEL. Default: the chat's, or the only one.")
     ] = None,
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="Ask this, print the answer, and end.")
@@ -50,7 +50,8 @@ def chat(
         typer.Option("--set", help="A request field, temperature=0.2; may be repeated."),
     ] = None,
     reasoning: Annotated[
-        bool | None, typer.Option("--reasoning/--no-reasoning", help="Show it. [in a terminal]")
+        bool | None,
+        typer.Option("--reasoning/--no-reasoning", help="Show it. Default: in a terminal."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole answer as JSON.")

@@ -22,7 +22,7 @@ def connect(
         str | None, typer.Argument(help="Which tool. Without it: the list of them.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="Which model. [the first that runs]")
+        str | None, typer.Option("--model", help="Which model. Default: the first that runs.")
     ] = None,
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Make a key for it, and fill that in too.")

@@ -21,7 +21,7 @@ def forward(
     tunnel: Annotated[str, typer.Argument(help="The tunnel's name or id.")],
     port: Annotated[
         int | None,
-        typer.Argument(min=0, max=65535, help="On this machine. [the same, or a free one]"),
+        typer.Argument(min=0, max=65535, help="On this machine. Default: the same, or a free one."),
     ] = None,
     hub: options.Hub = None,
     ca_file: options.CaFile = None,

@@ -25,14 +25,16 @@ def create_key(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     scope: Annotated[
         list[Scope] | None,
-        typer.Option("--scope", help="How far it reaches; may be repeated. [gateway, read]"),
+        typer.Option(
+            "--scope", help="How far it reaches; may be repeated. Default: gateway, read."
+        ),
     ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", help="12h, 30d, 4w or a date, 2027-01-31.")
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="The only models it may use; may be repeated. [all]"),
+        typer.Option("--model", help="The only models it may use; may be repeated. Default: all."),
     ] = None,
     as_json: options.Json = False,
     hub: options.Hub = None,
