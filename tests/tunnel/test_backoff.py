@@ -30,14 +30,25 @@ def test_full_jitter() -> None:
 
 
 def test_only_a_steady_connection_starts_anew() -> None:
-    """Dropped after 29 s: the row goes on. After 30 s: it starts again."""
+    """Up for 30 s: the row starts again. Lost sooner: it goes on, at 1 s at most."""
     backoff = Backoff(most)
-    for _ in range(4):
+    for _ in range(8):
         backoff.next_wait_s(0.0)
     backoff.connected(100.0)
-    assert backoff.next_wait_s(129.0) == 4
+    assert backoff.next_wait_s(129.0) == 1
     backoff.connected(200.0)
     assert backoff.next_wait_s(230.0) == 0.25
+
+
+def test_a_line_that_flaps() -> None:
+    """A hundred drops right after connecting never wait for long, and never all at once."""
+    backoff = Backoff(most)
+    waits = []
+    for at in range(100):
+        backoff.connected(float(at))
+        waits.append(backoff.next_wait_s(at + 0.5))
+    assert waits[:3] == [0.25, 0.5, 1]
+    assert max(waits) == 1
 
 
 def test_retry_after_is_obeyed_and_spread() -> None:

@@ -53,6 +53,7 @@ class Holder:
         self._backoff = Backoff(random.uniform)
         self._connect_now = asyncio.Event()
         self._has_been_up = False
+        self._is_closing = False
         self._carrier: WebSocketCarrier | None = None
         self.link = self._new_link()
 
@@ -61,8 +62,8 @@ class Holder:
         self.link.send_control(message)
 
     async def run(self) -> None:
-        """Dial and serve for ever. Raises LinkRefused."""
-        while True:
+        """Dial and serve until `close`. Raises LinkRefused."""
+        while not self._is_closing:
             self._connect_now.clear()
             try:
                 carrier = await dial(self._way, self._token)
@@ -71,6 +72,8 @@ class Holder:
                 continue
             self._backoff.connected(self._clock.monotonic())
             fault = await self._serve(carrier)
+            if self._is_closing:
+                return
             if self.link.is_closed:
                 self.link = self._new_link()
             await self._wait(fault, None)
@@ -84,6 +87,7 @@ class Holder:
                 self.say(last_words)
                 # Control goes before data: the next message that leaves has it.
                 await until(lambda: not self.link.is_up or self._messages_sent() > before)
+                self._is_closing = True
                 await self.link.close(reason)
         except (TimeoutError, TunnelError):
             return  # the hub finds out by itself when the grace ends

@@ -169,8 +169,7 @@ class Tunnels:
         tunnel_id = str(message.get("tunnel_id") or "")
         known = self._by_id(tunnel_id)
         if known is not None:
-            known.is_stopped = False
-            known.accepted(tunnel_id)
+            self._reopen(known, tunnel_id, openai=message.get("openai") is True)
             return
         try:
             target = self._checked_target(str(message.get("target") or ""))
@@ -193,6 +192,25 @@ class Tunnels:
         )
         self._begin(offer, tunnel_id)
         self._report(Note(f"The hub opened a tunnel to {target}.", code="tunnel_opened"))
+
+    def _reopen(self, known: TunnelService, tunnel_id: str, *, openai: bool) -> None:
+        """The same tunnel with its OpenAI flag on or off, as its owner wishes at the hub.
+
+        Taking the flag off would open the server's other routes: only where hub targets are
+        allowed. Otherwise the tunnel goes on as it is, and the hub shows no provider.
+        """
+        may_change = openai or self._allow_hub_targets
+        if known.offer.openai is openai or not may_change:
+            known.is_stopped = False
+            known.accepted(tunnel_id)
+            return
+        self._services.remove(known)
+        self._watches.pop(known).cancel()
+        closing = asyncio.create_task(known.close())
+        self._tasks.add(closing)
+        closing.add_done_callback(self._tasks.discard)
+        fresh = self._begin(replace(known.offer, openai=openai), tunnel_id)
+        fresh.is_offered = known.is_offered
 
     def _checked_target(self, text: str) -> Target:
         target = Target.parse(text)

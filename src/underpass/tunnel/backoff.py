@@ -2,8 +2,9 @@
 
 The first retry comes after 50–250 ms, so that a hub that restarts is found at once; then full
 jitter between 0 and a ceiling that doubles up to 30 s, so that a thousand agents do not knock
-together. Only a connection that stayed up for 30 s starts the row anew: one that is dropped
-right after each connect is no success.
+together. Only a connection that stayed up for 30 s starts the row anew. One that is lost sooner
+says that the line is bad, not that the hub is gone: the ceiling then climbs to 1 s at most, so
+that streams go on soon.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ FIRST_MIN_S = 0.05
 FIRST_MAX_S = 0.25
 CEILING_S = 30.0
 STEADY_AFTER_S = 30.0
+# As a number of failures: 0.25 s doubled so often is the ceiling.
+_FLAPPING_FAILURES = 2
 # A hub may ask for patience, not for silence until next week.
 LONGEST_RETRY_AFTER_S = 300.0
 
@@ -32,8 +35,9 @@ class Backoff:
 
     def next_wait_s(self, now: float, retry_after_s: float | None = None) -> float:
         """A connection or an attempt failed at `now`: seconds to wait before the next one."""
-        if self._up_since is not None and now - self._up_since >= STEADY_AFTER_S:
-            self._failures = 0
+        if self._up_since is not None:
+            is_steady = now - self._up_since >= STEADY_AFTER_S
+            self._failures = 0 if is_steady else min(self._failures, _FLAPPING_FAILURES)
         self._up_since = None
         wait_s = self._draw()
         self._failures += 1
