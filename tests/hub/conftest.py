@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
 from underpass.config import HubConfig
 from underpass.hub.app import Hub
@@ -111,6 +112,8 @@ class RunningHub:
 @asynccontextmanager
 async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningHub]:
     """Runs a hub for the length of the block."""
+    # What the hub logs is not what a command under test prints.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     config = HubConfig.load({"port": 0, "data_dir": data_dir, "drain_s": 0.5, **settings})
     started: asyncio.Future[RunningHub] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
@@ -129,6 +132,7 @@ async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningH
         await running.close()
         stop.set()
         await serving
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from underpass.core.errors import AppError, InvalidRequest
+from underpass.core.errors import AppError, InvalidRequest, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
 
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def document(error: AppError, request_id: str) -> dict[str, Any]:
@@ -94,12 +94,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "http_error")
     problem: AppError
-    if isinstance(error.__cause__, AppError):
-        problem = error.__cause__  # raised while FastAPI read the body: a body over the limit
-    elif error.status_code == 404:
+    if error.status_code == 404:
         problem = plain(404, code, "There is nothing at this address.")
     elif error.status_code == 400:
         problem = InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
+    elif error.status_code == 413:
+        problem = TooLarge("The request is too large.", hint="Send less at once.")
     elif error.status_code == 405:
         problem = plain(405, code, "This address does not take that method.")
     else:

@@ -37,6 +37,8 @@ async def serve(config: HubConfig, on_ready: Ready, *, stop: asyncio.Event | Non
 
     Raises ConfigError (address in use, a bad certificate), StorageError (it cannot even read).
     """
+    if config.tls_certificate is not None and config.tls_key is not None:
+        check_tls(config.tls_certificate, config.tls_key)
     _make_data_dir(config)
     listener = _bind(config)
     try:

@@ -6,10 +6,13 @@ once, whatever the busy timeout says, when somebody else wrote in between.
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
@@ -139,6 +142,25 @@ def parse_url(database_url: str) -> URL:
             "The database URL is not one that the hub knows.",
             hint="Write sqlite:////absolute/path.db or postgresql://USER@HOST/DATABASE.",
         ) from None
+
+
+def frozen_url(database: Database) -> str | None:
+    """For a SQLite file in a folder that cannot be written: a URL under which it can be read.
+
+    SQLite needs to make files beside a database in WAL mode even to read it, unless it is told
+    that nobody writes. None where that is not so, or where a part of the data is still in the
+    write-ahead log.
+    """
+    name = database.url.database
+    if not database.is_sqlite or not name or name.startswith((":memory:", "file:")):
+        return None
+    path = Path(name)
+    log = path.with_name(path.name + "-wal")
+    if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+        return None
+    if log.exists() and log.stat().st_size > 0:
+        return None
+    return f"sqlite:///file:{quote(name)}?mode=ro&immutable=1&uri=true"
 
 
 # --- SQLite ---------------------------------------------------------------------------------

@@ -99,7 +99,16 @@ async def open(database_url: str, *, pool_size: int = 5) -> Store:
     """
     database = db.connect(database_url, pool_size=pool_size)
     try:
-        if await current_revision(database) != HEAD:
+        try:
+            revision = await current_revision(database)
+        except StorageError:
+            frozen = db.frozen_url(database)
+            if frozen is None:
+                raise
+            await database.close()
+            database = db.connect(frozen, pool_size=pool_size)
+            revision = await current_revision(database)
+        if revision != HEAD:
             await upgrade(database)
     except BaseException:
         await database.close()

@@ -1,0 +1,65 @@
+"""`underpass users` and `underpass groups`, through a real hub."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.hub.conftest import PASSWORD, RunningHub, running_hub
+from underpass.cli.main import run
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningHub]:
+    """A hub, and this machine signed in at it as an admin."""
+    async with running_hub(tmp_path / "data") as running:
+        root = await running.user("root", is_admin=True)
+        monkeypatch.setenv("UNDERPASS_HUB", running.url)
+        monkeypatch.setenv("UNDERPASS_KEY", await running.key(root, "read", "admin"))
+        yield running
+
+
+async def say(*words: str, code: int = 0) -> None:
+    """Runs one command beside the hub."""
+    assert await asyncio.to_thread(run, list(words)) == code
+
+
+async def test_a_users_life(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Add, list, disable, enable, remove."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+    await say("users", "add", "bob", "--display-name", "Bob B.", "--password-stdin")
+    browser = await hub.browser("bob")
+    await say("users", "disable", "bob")
+    assert (await browser.get("/api/me")).status == 401
+    await say("users", "enable", "bob")
+    capsys.readouterr()
+    await say("users", "ls", "--json")
+    names = {one["name"]: one["display_name"] for one in json.loads(capsys.readouterr().out)}
+    assert names == {"root": "root", "bob": "Bob B."}
+    await say("users", "ls")
+    assert "Bob B." in capsys.readouterr().out
+    await say("users", "rm", "bob")
+    await say("users", "rm", "bob", code=1)
+    assert "no user 'bob'" in capsys.readouterr().err
+
+
+async def test_a_groups_life(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Members are named as people name them."""
+    await hub.user("alice")
+    await say("groups", "add", "physics", "--member", "alice", "--member", "root")
+    await say("groups", "ls")
+    assert "physics  alice, root" in capsys.readouterr().out
+    await say("groups", "set", "physics", "--member", "alice")
+    await say("groups", "ls", "--json")
+    (group,) = json.loads(capsys.readouterr().out)
+    assert len(group["members"]) == 1
+    await say("groups", "add", "maths", "--member", "nobody", code=1)
+    assert "no user 'nobody'" in capsys.readouterr().err
+    await say("groups", "rm", "physics")
+    await say("groups", "ls")
+    assert capsys.readouterr().out == ""
