@@ -12,6 +12,7 @@ providers   what a provider's status is (pure), and putting it where all see it
 names       names, and the sessions that come back under them
 places      the clusters: the hub's own and those that joined
 logs        a session's log lines: gathered, stored, followed
+traffic     how many bytes pass through tunnels
 views       records → the API's shapes (pure)
 specs       what is stored so that a session can be started again (pure)
 room        what all of these share: store, registry, feed, clock, and what is live

@@ -27,6 +27,7 @@ from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
 from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
 from underpass.sessions.specs import session_spec
+from underpass.sessions.traffic import Traffic
 from underpass.sessions.tunnels import Tunnels
 from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
 
@@ -65,6 +66,7 @@ class Sessions:
         self.tunnels = Tunnels(self._room)
         self._names = Names(self._room, self.tunnels)
         self._logs = Logs(self._room)
+        self._traffic = Traffic(self._room)
         self.reconciler = Reconciler(self._room, self.places, self.tunnels, self._logs)
         self._room.wake = self.reconciler.wake
 
@@ -85,10 +87,12 @@ class Sessions:
                 log.warning("tunnel %s: %s", tunnel.id, error.message)
                 await self.tunnels.providers.show_as_it_was(tunnel, live)
         self._logs.start()
+        self._traffic.start()
         self.reconciler.start()
 
     async def close(self) -> None:
         """Stops looking after sessions; their jobs live on."""
+        await self._traffic.close()
         await self.reconciler.close()
         await self.places.close()
         await self._logs.close()
