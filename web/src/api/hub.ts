@@ -1,7 +1,7 @@
 /** The hub's resources, one small function each. */
 import { call } from './client';
 import type {
-  Account, AuthState, Chat, ChatSummary, Cluster, DeviceRequest, Key, LogLine, Page, Provider, Run, Sent, Session, Template,
+  Account, AuthState, Chat, ChatSummary, Cluster, DeviceRequest, Key, LogLine, Page, Run, Sent, Session, Template, Tunnel,
 } from './types';
 
 const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
@@ -57,8 +57,10 @@ export const sessions = {
   clusters: () => call<Page<Cluster>>('GET', at('clusters')),
 };
 
-export const providers = {
-  list: () => call<Page<Provider>>('GET', at('providers')),
+export const tunnels = {
+  setOpenai: (id: string, openai: boolean) => call<Tunnel>('PATCH', at('tunnels', id), { body: { openai } }),
+  stop: (id: string) => call<Tunnel>('POST', at('tunnels', id, 'stop')),
+  start: (id: string) => call<Tunnel>('POST', at('tunnels', id, 'start')),
 };
 
 export interface NewKey {

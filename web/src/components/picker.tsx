@@ -3,7 +3,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { Plus, Search } from 'lucide';
 import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { restartSession } from '../state/acts';
+import { revivalOf } from '../state/acts';
 import { choose, route } from '../state/choice';
 import { now } from '../state/clock';
 import { firstActive, moveActive, pickerGroups, type PickerOption } from '../state/picker';
@@ -24,11 +24,11 @@ interface OptionProps {
 function Option({ option, id, isActive, isChosen, onChoose, onHover }: OptionProps) {
   const { provider } = option;
   const isStopped = provider.status === 'stopped';
-  const sessionId = provider.session?.id;
+  const revival = isStopped ? revivalOf(provider) : null;
   const className = `picker-option${isActive ? ' is-active' : ''}${isStopped ? ' is-stopped' : ''}`;
-  const restart = (event: MouseEvent): void => {
+  const revive = (event: MouseEvent): void => {
     event.stopPropagation();
-    if (sessionId !== undefined) void restartSession(sessionId);
+    void revival?.act();
     onChoose();
   };
   return (
@@ -48,9 +48,9 @@ function Option({ option, id, isActive, isChosen, onChoose, onHover }: OptionPro
       <span class="picker-detail">{option.detail}</span>
       <span class="picker-state">
         <Status status={provider.status} />
-        {isStopped && sessionId !== undefined && (
-          <span class="picker-restart" aria-hidden="true" onClick={restart}>
-            Restart
+        {revival !== null && (
+          <span class="picker-restart" aria-hidden="true" onClick={revive}>
+            {revival.words}
           </span>
         )}
       </span>

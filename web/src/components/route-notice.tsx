@@ -1,5 +1,5 @@
 import type { Trouble } from '../api/types';
-import { restartSession, sessionTroubles } from '../state/acts';
+import { revivalOf, sessionTroubles, type Revival } from '../state/acts';
 import { route, type Route } from '../state/choice';
 import { connection, world } from '../state/store';
 import { filled, type AnyStatus } from '../words';
@@ -9,8 +9,8 @@ import { Status } from './status';
 interface Notice {
   readonly status: AnyStatus;
   readonly words: string;
-  /** The session that can be started again. */
-  readonly restart: string | null;
+  /** What can be done about it from here. */
+  readonly revival: Revival | null;
 }
 
 const sentence = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text}.`);
@@ -18,31 +18,31 @@ const sentence = (text: string): string => (/[.!?…]$/.test(text) ? text : `${t
 /** What stands in the way of an answer now, in one sentence; null when nothing does. */
 export function routeNotice(line: Route | null, isHubLost: boolean, trouble: Trouble | null): Notice | null {
   if (isHubLost) {
-    return { status: 'reconnecting', words: 'No contact with the hub; trying again. What you see may be old.', restart: null };
+    return { status: 'reconnecting', words: 'No contact with the hub; trying again. What you see may be old.', revival: null };
   }
   if (line === null) return null;
   const status = routeStatus(line);
   const { provider } = line;
   const name = provider?.name ?? 'This provider';
-  const restart = provider?.session?.id ?? null;
-  if (trouble !== null) return { status: 'failed', words: [trouble.message, trouble.hint].filter(Boolean).join(' '), restart };
-  if (provider === null) return { status: 'stopped', words: 'This model is not in your list any more. Choose another one above.', restart: null };
+  const revival = provider === null ? null : revivalOf(provider);
+  if (trouble !== null) return { status: 'failed', words: [trouble.message, trouble.hint].filter(Boolean).join(' '), revival };
+  if (provider === null) return { status: 'stopped', words: 'This model is not in your list any more. Choose another one above.', revival: null };
   const reason = filled(provider.status_reason);
   switch (status) {
     case 'running':
       return null;
     case 'stopped':
-      return { status, words: sentence(reason ?? `${name} has no running session`), restart };
+      return { status, words: sentence(reason ?? `${name} has no running session`), revival };
     case 'reconnecting':
       return {
         status,
         words: `The tunnel from ${provider.session?.host ?? name} dropped. Your answer goes on when it is back.`,
-        restart: null,
+        revival: null,
       };
     case 'unreachable':
-      return { status, words: sentence(reason ?? `The model server of ${name} does not answer`), restart };
+      return { status, words: sentence(reason ?? `The model server of ${name} does not answer`), revival };
     default:
-      return { status, words: sentence(reason ?? `${name} is getting ready`), restart: null };
+      return { status, words: sentence(reason ?? `${name} is getting ready`), revival: null };
   }
 }
 
@@ -54,14 +54,14 @@ export function RouteNotice() {
   const isHubLost = connection.value === 'retrying' && world.value.isKnown;
   const notice = routeNotice(line, isHubLost, trouble);
   if (notice === null) return null;
-  const { restart } = notice;
+  const { revival } = notice;
   return (
     <div class="route-notice" role="status">
       <Status status={notice.status} />
       <span class="route-notice-words">{notice.words}</span>
-      {restart !== null && (
-        <button type="button" class="button is-small" onClick={() => void restartSession(restart)}>
-          Restart
+      {revival !== null && (
+        <button type="button" class="button is-small" onClick={() => void revival.act()}>
+          {revival.words}
         </button>
       )}
     </div>

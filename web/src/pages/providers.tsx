@@ -5,7 +5,7 @@ import { CopyButton } from '../components/copy';
 import { Icon } from '../components/icon';
 import { Page } from '../components/shell';
 import { Status } from '../components/status';
-import { restartSession } from '../state/acts';
+import { revivalOf } from '../state/acts';
 import { now } from '../state/clock';
 import { detailOf } from '../state/picker';
 import { providers, world } from '../state/store';
@@ -29,7 +29,7 @@ function Models({ provider }: { readonly provider: Provider }) {
 
 function ProviderRow({ provider }: { readonly provider: Provider }) {
   const { session } = provider;
-  const canRestart = provider.status === 'stopped' && session !== null;
+  const revival = provider.status === 'stopped' ? revivalOf(provider) : null;
   return (
     <li class="provider-row">
       <div class="provider-head">
@@ -37,7 +37,7 @@ function ProviderRow({ provider }: { readonly provider: Provider }) {
         <Status status={provider.status} />
         <div class="provider-acts">
           {session !== null && <a class="button is-small is-bare" href={`/sessions/${session.id}`}>Session</a>}
-          {canRestart && <button type="button" class="button is-small" onClick={() => void restartSession(session.id)}>Restart</button>}
+          {revival !== null && <button type="button" class="button is-small" onClick={() => void revival.act()}>{revival.words}</button>}
           {provider.status === 'running' && (
             <a class="button is-small" href={`/?provider=${encodeURIComponent(provider.name)}`}><Icon of={MessageSquare} size={15} /> Chat</a>
           )}

@@ -11,12 +11,13 @@ import { LogView } from '../components/log';
 import { Page } from '../components/shell';
 import { Status } from '../components/status';
 import { Timeline } from '../components/timeline';
+import { Tunnels } from '../components/tunnels';
 import { TroubleNote } from '../components/trouble';
 import { path } from '../router';
 import { removeSession, restartSession, sessionTroubles, stopSession } from '../state/acts';
 import { now } from '../state/clock';
 import { providerOfSession, tunnelsOf, world } from '../state/store';
-import { bytes, endWords, filled, span, secondsBetween, timeLeft } from '../words';
+import { endWords, filled, span, secondsBetween, timeLeft } from '../words';
 
 const isOver = (session: Session): boolean => session.status === 'stopped' || session.status === 'failed';
 
@@ -57,7 +58,9 @@ function Acts({ session }: { readonly session: Session }) {
       )}
       {isOver(session) ? (
         <>
-          <button type="button" class="button is-main" onClick={() => void restartSession(session.id)}><Icon of={RotateCcw} size={16} /> Restart</button>
+          {!session.attached && (
+            <button type="button" class="button is-main" onClick={() => void restartSession(session.id)}><Icon of={RotateCcw} size={16} /> Restart</button>
+          )}
           <button type="button" class="button is-bad" onClick={() => removeSession(session)}><Icon of={Trash2} size={16} /> Remove</button>
         </>
       ) : (
@@ -79,35 +82,6 @@ function facts(session: Session, at: number): readonly (readonly [string, string
     ['Time left', left?.replace(/ left$/, '')],
   ];
   return rows.filter((row): row is readonly [string, string] => typeof row[1] === 'string' && row[1] !== '');
-}
-
-function Tunnels({ session }: { readonly session: Session }) {
-  const all = tunnelsOf(session.id);
-  const provider = providerOfSession(session.id);
-  if (all.length === 0) return null;
-  return (
-    <section class="section" aria-labelledby="tunnels">
-      <h2 id="tunnels">Tunnel</h2>
-      <ul class="rows">
-        {all.map((tunnel) => (
-          <li key={tunnel.id} class="tunnel-row">
-            <span class="session-name">{tunnel.name}</span>
-            <span class="session-facts">{`${tunnel.target} · ${bytes(tunnel.bytes_out)} out · ${bytes(tunnel.bytes_in)} in`}</span>
-            <Status status={tunnel.status} />
-          </li>
-        ))}
-        {provider !== null && (
-          <li class="tunnel-row">
-            <span class="session-name">{provider.models.map((model) => model.name).join(', ') || provider.name}</span>
-            <span class="session-facts">
-              {[provider.server?.kind, provider.server?.version, provider.status === 'running' ? null : provider.status_reason].filter(Boolean).join(' ')}
-            </span>
-            <Status status={provider.status} />
-          </li>
-        )}
-      </ul>
-    </section>
-  );
 }
 
 /** The timeline is only in the answer about one session: read it again whenever the session moves. */

@@ -1,9 +1,9 @@
 import { signal } from '@preact/signals';
 import { toTrouble } from '../api/errors';
-import { chats as chatsApi, sessions as api } from '../api/hub';
-import type { ChatSummary, Session, Trouble } from '../api/types';
+import { chats as chatsApi, sessions as api, tunnels as tunnelsApi } from '../api/hub';
+import type { ChatSummary, Provider, Session, Trouble, Tunnel } from '../api/types';
 import { chatIdOf } from './conversations';
-import { dropChat, putSession } from './store';
+import { dropChat, putSession, putTunnel, world } from './store';
 import { removeWithUndo } from './undo';
 import { go, path } from '../router';
 
@@ -17,17 +17,43 @@ function noteTrouble(id: string, trouble: Trouble | null): void {
   sessionTroubles.value = next;
 }
 
-async function attempt(id: string, act: () => Promise<Session>): Promise<void> {
-  noteTrouble(id, null);
+async function attempt(sessionId: string, act: () => Promise<void>): Promise<void> {
+  noteTrouble(sessionId, null);
   try {
-    putSession(await act());
+    await act();
   } catch (error) {
-    noteTrouble(id, toTrouble(error));
+    noteTrouble(sessionId, toTrouble(error));
   }
 }
 
-export const restartSession = (id: string): Promise<void> => attempt(id, () => api.restart(id));
-export const stopSession = (id: string): Promise<void> => attempt(id, () => api.stop(id));
+export const restartSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.restart(id)));
+export const stopSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.stop(id)));
+
+export const startTunnel = ({ id, session_id: sessionId }: Tunnel): Promise<void> =>
+  attempt(sessionId, async () => putTunnel(await tunnelsApi.start(id)));
+export const stopTunnel = ({ id, session_id: sessionId }: Tunnel): Promise<void> =>
+  attempt(sessionId, async () => putTunnel(await tunnelsApi.stop(id)));
+export const setOpenai = ({ id, session_id: sessionId }: Tunnel, openai: boolean): Promise<void> =>
+  attempt(sessionId, async () => putTunnel(await tunnelsApi.setOpenai(id, openai)));
+
+/** One way to have a provider back. */
+export interface Revival {
+  readonly words: 'Restart' | 'Start tunnel';
+  readonly act: () => Promise<void>;
+}
+
+/**
+ * How a provider that does not run can be had back from here: its tunnel alone where the session still
+ * runs, else the session. Null for one that was opened by hand: only its own command brings it back.
+ */
+export function revivalOf(provider: Provider): Revival | null {
+  const session = provider.session === null ? undefined : world.value.sessions.get(provider.session.id);
+  const tunnel = provider.tunnel === null ? undefined : world.value.tunnels.get(provider.tunnel.id);
+  if (session === undefined) return null;
+  if (session.status === 'running' && tunnel?.status === 'stopped') return { words: 'Start tunnel', act: () => startTunnel(tunnel) };
+  if (session.attached) return null;
+  return { words: 'Restart', act: () => restartSession(session.id) };
+}
 
 export function removeSession(session: Session): void {
   removeWithUndo(session.id, `Session ${session.name} removed.`, (keepalive) => api.remove(session.id, keepalive));

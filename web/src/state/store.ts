@@ -45,6 +45,10 @@ export function putSession(session: Session): void {
   world.value = applyFeedEvent(world.peek(), { kind: 'session', op: 'upsert', item: session });
 }
 
+export function putTunnel(tunnel: Tunnel): void {
+  world.value = applyFeedEvent(world.peek(), { kind: 'tunnel', op: 'upsert', item: tunnel });
+}
+
 export function putChat(chat: ChatSummary): void {
   const { id, title, model, created_at, updated_at } = chat;
   const item: ChatSummary = { id, title, model, created_at, updated_at };
