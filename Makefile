@@ -34,8 +34,7 @@ test: ## the whole suite, with all of its own set-up (README's test command)
 	@scripts/venv.sh dev
 	@scripts/web.sh build
 	@scripts/llama_server.sh >/dev/null
-	@scripts/check.sh
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@scripts/check.sh; checked=$$?; $(BIN)/pytest -n 2 $(ARGS) && exit $$checked
 
 bench: setup ## direct, ssh -R and Underpass side by side: one table
 	@scripts/system_packages.sh test

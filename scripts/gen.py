@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what is made from the code: the reference pages and the web UI's types.
 
-    scripts/gen.py            writes them anew (`make fix` does)
-    scripts/gen.py --check    fails when one of them is not what it would write (`make check` does)
+scripts/gen.py            writes them anew (`make fix` does)
+scripts/gen.py --check    fails when one of them is not what it would write (`make check` does)
 """
 
 import argparse
@@ -73,7 +73,7 @@ def _command_page(command: Any, name: str) -> Iterator[str]:
     yield from _help_text(command.help or "")
     rows = [row for param in command.params if (row := _param_row(param))]
     if rows:
-        yield from ("", "| argument or option | default | effect |", "|---|---|---|", *rows)
+        yield from ("| argument or option | default | effect |", "|---|---|---|", *rows)
     for child in getattr(command, "commands", {}).values():
         if not child.hidden:
             yield from _command_page(child, f"{name} {child.name}")
@@ -119,8 +119,10 @@ def errors_reference() -> str:
 def _kinds(kind: type[errors.AppError]) -> Iterator[type[errors.AppError]]:
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
-            yield child
-            yield from _kinds(child)
+            below = list(_kinds(child))
+            if child.code not in {kind.code for kind in below}:  # else it is only their family
+                yield child
+            yield from below
 
 
 # -- the web UI's types

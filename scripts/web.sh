@@ -22,13 +22,12 @@ build() {
 }
 
 check() {
-  local step
+  local step rc=0
   for step in typecheck lint test; do
-    if (cd web && npm pkg get "scripts.$step" | grep -q '^"'); then
-      say "web: $step"
-      (cd web && npm run --silent "$step")
-    fi
+    say "web: $step"
+    (cd web && npm run --silent "$step") || rc=1
   done
+  return "$rc"
 }
 
 mkdir -p "$STAMPS"
