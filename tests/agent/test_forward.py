@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.agent.running import offer, running_agent
+from tests.agent.servers import saying, serving
 from tests.agent.strangers import stranger
 from tests.fakes.hub import Answer, FakeHub, whole
 from tests.fakes.stub_http import numbered_bytes
@@ -173,13 +173,10 @@ async def test_other_routes_are_refused_again(
 
 async def test_a_forged_agent_error_is_stripped(hub: FakeHub) -> None:
     """Only the agent's own answers carry its mark."""
-    async with server(
-        b"HTTP/1.1 200 OK\r\nX-Underpass-Error: x\r\nContent-Length: 2\r\n\r\nhi"
-    ) as p:
-        async with running_agent(hub, offer(str(p))):
-            answer = await hub.request("GET", "/v1/models")
-            assert (answer.status, answer.body) == (200, b"hi")
-            assert answer.header("x-underpass-error") is None
+    raw = b"HTTP/1.1 200 OK\r\nX-Underpass-Error: x\r\nContent-Length: 2\r\n\r\nhi"
+    answer = await ask(hub, raw)
+    assert (answer.status, answer.body) == (200, b"hi")
+    assert answer.header("x-underpass-error") is None
 
 
 async def test_the_cap_of_streams(
@@ -284,9 +281,7 @@ async def test_a_cancel_in_the_middle_of_an_upload(hub: FakeHub) -> None:
         writer.transport.abort()
         gone.set()
 
-    listener = await asyncio.start_server(lazy, "127.0.0.1", 0, limit=1024)
-    async with listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with serving(lazy) as port:
         async with running_agent(hub, offer(str(port))):
             stream = await hub.open(headers=(("content-length", str(64 << 20)),))
 
@@ -350,41 +345,9 @@ async def test_a_client_that_stops_reading_stops_the_server(hub: FakeHub, stub: 
 # --- servers that misbehave ----------------------------------------------------------------------
 
 
-def server(answer: bytes, *, reset: bool = False) -> Any:
-    """A server that says this to everything and hangs up; `|` is a pause."""
-    import contextlib
-    import struct
-
-    @contextlib.asynccontextmanager
-    async def running() -> AsyncIterator[int]:
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                await reader.readuntil(b"\r\n\r\n")
-                for part in answer.split(b"|"):
-                    writer.write(part)
-                    await writer.drain()
-                    await asyncio.sleep(0.05)  # apart on the wire
-                if reset:
-                    linger = struct.pack("ii", 1, 0)
-                    sock = writer.get_extra_info("socket")
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            except (OSError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-
-        listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-        async with listener:
-            yield listener.sockets[0].getsockname()[1]
-
-    return running()
-
-
 async def ask(hub: FakeHub, answer: bytes, *, reset: bool = False) -> Answer:
     """One request to such a server."""
-    async with server(answer, reset=reset) as port, running_agent(hub, offer(str(port))):
+    async with serving(saying(answer, reset=reset)) as port, running_agent(hub, offer(str(port))):
         return await hub.request("GET", "/v1/models")
 
 
@@ -451,7 +414,7 @@ async def test_a_request_that_is_shorter_than_it_said(hub: FakeHub, stub: StubSe
 async def test_a_server_that_answers_before_it_has_read(hub: FakeHub) -> None:
     """An early 413 passes, although most of the request is still on its way."""
     raw = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
-    async with server(raw) as port, running_agent(hub, offer(str(port))):
+    async with serving(saying(raw)) as port, running_agent(hub, offer(str(port))):
         stream = await hub.open(headers=(("content-length", str(1 << 20)),))
         await stream.write(b"x" * 10_000)
         answer = await whole(stream)
@@ -485,9 +448,7 @@ async def test_raw_bytes_both_ways(hub: FakeHub) -> None:
         writer.close()
         await writer.wait_closed()
 
-    listener = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with serving(echo) as port:
         async with running_agent(hub, offer(str(port), openai=False)):
             stream = await hub.open("", "", kind=StreamKind.RAW)
             assert (await stream.response()).status == 200
@@ -531,9 +492,7 @@ async def test_a_raw_cancel_closes_the_connection(hub: FakeHub) -> None:
             gone.set()
             writer.transport.abort()
 
-    listener = await asyncio.start_server(wait, "127.0.0.1", 0)
-    async with listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with serving(wait) as port:
         async with running_agent(hub, offer(str(port), openai=False)):
             stream = await hub.open("", "", kind=StreamKind.RAW)
             await stream.response()

@@ -1,0 +1,70 @@
+"""Why an agent ends, and with which code."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from underpass.agent import ending
+from underpass.core.errors import LinkRefused
+from underpass.core.states import EndReason
+
+
+@pytest.mark.parametrize(
+    ("number", "in_job", "left_s", "reason"),
+    [
+        (signal.SIGINT, False, None, EndReason.USER),
+        (signal.SIGTERM, False, None, EndReason.USER),
+        (signal.SIGINT, True, 5.0, EndReason.USER),
+        (signal.SIGTERM, True, 5.0, EndReason.WALLTIME),
+        (signal.SIGTERM, True, 5000.0, EndReason.CANCELLED),
+        (signal.SIGTERM, True, None, EndReason.CANCELLED),
+    ],
+)
+def test_signals(
+    number: signal.Signals, in_job: bool, left_s: float | None, reason: EndReason
+) -> None:
+    """Ctrl-C is the user; TERM in a job is its limit or somebody's cancel. Code 0: it was asked."""
+    end = ending.by_signal(number, in_job=in_job, left_s=left_s)
+    assert (end.reason, end.exit_code, end.signal) == (reason, 0, number)
+
+
+def test_the_hub() -> None:
+    """Its reason where we know it."""
+    assert ending.by_hub("idle").reason is EndReason.IDLE
+    assert ending.by_hub("whatever").reason is EndReason.USER
+
+
+def test_refusals() -> None:
+    """A stop is no failure; anything else is, with the hub's sentence."""
+    assert ending.by_refusal(LinkRefused("Stopped.", code="stopped")).exit_code == 0
+    end = ending.by_refusal(LinkRefused("No.", code="revoked", hint="Sign in."))
+    assert (end.exit_code, end.message, end.hint, end.reason) == (1, "No.", "Sign in.", None)
+
+
+@pytest.mark.parametrize(
+    ("code", "memory", "reason", "exit_code", "words"),
+    [
+        (0, False, EndReason.SERVER_EXITED, 0, "vllm ended with code 0."),
+        (3, False, EndReason.SERVER_EXITED, 3, "vllm ended with code 3."),
+        (-15, False, EndReason.SERVER_EXITED, 143, "vllm was ended by SIGTERM."),
+        (-9, True, EndReason.OUT_OF_MEMORY, 137, "ran out of memory"),
+        (-9, False, EndReason.SERVER_EXITED, 137, "SIGKILL"),
+        (-120, False, EndReason.SERVER_EXITED, 248, "signal 120"),
+    ],
+)
+def test_commands(code: int, memory: bool, reason: EndReason, exit_code: int, words: str) -> None:
+    """The exit code is the command's own, as a shell would give it."""
+    end = ending.by_command("vllm", code, was_out_of_memory=memory)
+    assert (end.reason, end.exit_code, end.command_exit_code) == (reason, exit_code, code)
+    assert words in end.message
+
+
+def test_memory_kills(tmp_path: Path) -> None:
+    """The kernel's counter of this cgroup, 0 where there is none."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("1:cpu:/x\n0::/job/step\n")
+    (tmp_path / "job" / "step").mkdir(parents=True)
+    (tmp_path / "job" / "step" / "memory.events").write_text("low 0\noom 1\noom_kill 2\n")
+    assert ending.memory_kills(tmp_path, tmp_path) == 2
+    assert ending.memory_kills(tmp_path / "none", tmp_path) == 0
