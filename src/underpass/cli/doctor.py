@@ -289,7 +289,7 @@ async def _check_server(target: Target) -> AsyncIterator[Finding]:
     elif look.models.is_ok:
         kind = found.server.kind if found.server is not None else "an OpenAI-compatible server"
         yield Finding(Verdict.OK, "server", f"{kind}: {models or 'it lists no model'}")
-    elif found.state is ProviderStatus.LOADING:
+    elif found.state is ProviderStatus.LOADING and look.models.status in (0, 503):
         yield Finding(Verdict.NOTE, "server", found.reason or "it is loading its model")
     else:
         yield Finding(

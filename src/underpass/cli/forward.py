@@ -100,9 +100,13 @@ async def carry(
     async with client.websocket(f"/api/tunnels/{tunnel_id}/connect") as socket:
 
         async def up() -> None:
-            while chunk := await reader.read(READ_BYTES):
-                await socket.send_bytes(chunk)
-            await socket.send_bytes(b"")
+            try:
+                while chunk := await reader.read(READ_BYTES):
+                    await socket.send_bytes(chunk)
+                await socket.send_bytes(b"")
+            except OSError:
+                # The local program broke off: there is nobody left to read the other direction.
+                await socket.close()
 
         sending = asyncio.ensure_future(up())
         try:

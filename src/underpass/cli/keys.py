@@ -139,8 +139,9 @@ def expiry(text: str, now: datetime) -> datetime:
     span = _SPAN.fullmatch(text.strip().lower())
     try:
         if span is not None:
-            return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
-        date = datetime.fromisoformat(text.strip())
+            date = now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        else:
+            date = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"'{text}' is no time: write 12h, 30d, 4w or 2027-01-31."

@@ -1,0 +1,65 @@
+"""Each tool's settings are well-formed and have address, model and key in their places."""
+
+import json
+import shlex
+import tomllib
+
+import pytest
+
+from underpass.cli.tools import TOOLS, Facts
+
+FACTS = Facts("https://hub.example.org", "box/org/Llama:8b", context=8192, key="up_secret")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_everything_is_filled_in(name: str) -> None:
+    """The address and the key; the model too, but for the tool that fetches the list."""
+    settings = TOOLS[name].settings(FACTS)
+    assert "https://hub.example.org" in settings
+    assert "up_secret" in settings
+    assert name == "open-webui" or "box/org/Llama:8b" in settings
+    assert "up_YOUR_KEY" in TOOLS[name].settings(Facts("https://h", "m"))
+
+
+@pytest.mark.parametrize("name", ["openai-python", "langchain"])
+def test_python_compiles(name: str) -> None:
+    """Python that can be pasted."""
+    compile(TOOLS[name].settings(FACTS), name, "exec")
+
+
+def test_curl_is_one_command() -> None:
+    """With a JSON body, whatever is in the model's name."""
+    words = shlex.split(TOOLS["curl"].settings(Facts("https://h", "it's/m", key="k")))
+    assert json.loads(words[words.index("-d") + 1])["model"] == "it's/m"
+
+
+def test_codex_is_toml() -> None:
+    """`wire_api` is "responses": it takes no other."""
+    found = tomllib.loads(TOOLS["codex"].settings(FACTS))
+    provider = found["model_providers"]["underpass"]
+    assert provider["wire_api"] == "responses"
+    assert provider["base_url"] == "https://hub.example.org/v1"
+    assert found["model_context_window"] == 8192
+
+
+def test_claude_code_adds_the_path_itself() -> None:
+    """The address stands there without /v1, and no other key is preferred."""
+    settings = TOOLS["claude-code"].settings(FACTS)
+    assert "ANTHROPIC_BASE_URL=https://hub.example.org\n" in settings
+    assert 'ANTHROPIC_API_KEY=""' in settings
+
+
+def test_editors_are_json() -> None:
+    """Zed gets the base, VS Code the whole URL; both the real window."""
+    zed = json.loads(TOOLS["zed"].settings(FACTS).partition("\n\n//")[0])
+    provider = zed["language_models"]["openai_compatible"]["Underpass"]
+    assert provider["api_url"] == "https://hub.example.org/v1"
+    assert provider["available_models"][0]["max_tokens"] == 8192
+    code = json.loads(TOOLS["vscode"].settings(FACTS))[0]["models"][0]
+    assert code["url"] == "https://hub.example.org/v1/chat/completions"
+    assert code["maxInputTokens"] + code["maxOutputTokens"] == 8192
+
+
+def test_aider_names_the_provider_first() -> None:
+    """It strips the first `openai/`, so that ids may hold slashes."""
+    assert "--model openai/box/org/Llama:8b" in TOOLS["aider"].settings(FACTS)
