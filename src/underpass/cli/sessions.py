@@ -29,6 +29,38 @@ app = typer.Typer(help="Sessions: compute with a model server in it.", no_args_i
 Name = Annotated[str, typer.Argument(help="The session's name or id.")]
 Names = Annotated[list[str], typer.Argument(help="Names or ids of sessions.")]
 
+Template = Annotated[
+    str | None, typer.Option(help="demo, llama.cpp, ollama, vllm, custom, or your site's.")
+]
+Model = Annotated[str | None, typer.Option(help="The model: a name, a file or a folder.")]
+Command = Annotated[
+    str | None, typer.Option(help="Your server, with {port} or {socket} filled in.")
+]
+ItsName = Annotated[
+    str | None, typer.Option("--name", help="The session's and its provider's name.")
+]
+Cluster = Annotated[str | None, typer.Option(help="Where it runs. [the hub's own]")]
+Gpus = Annotated[int | None, typer.Option(help="GPUs, on a cluster with a scheduler.")]
+Time = Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")]
+Target = Annotated[
+    str | None, typer.Option(help="Where your server listens, if the command does not say.")
+]
+Arg = Annotated[
+    list[str] | None, typer.Option("--arg", help="One more word of the command; repeat it.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", help="NAME=VALUE, or NAME to pass your own value on; repeat it."),
+]
+Cwd = Annotated[str | None, typer.Option(help="Where the command starts.")]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", help="Another NAME=VALUE of the template.")
+]
+OpenAi = Annotated[
+    bool, typer.Option("--openai/--no-openai", help="Whether its models become a provider.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until its model answers.")]
+
 LOOK_S = 0.5
 ENDS = ("stopped", "failed")
 
@@ -41,37 +73,20 @@ class SessionEnded(AppError):
 
 @app.command("start")
 def start(
-    template: Annotated[
-        str | None, typer.Option(help="demo, llama.cpp, ollama, vllm, custom, or your site's.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model: a name, a file or a folder.")
-    ] = None,
-    command: Annotated[
-        str | None, typer.Option(help="Your server, with {port} or {socket} filled in.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The session's and its provider's name.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Where it runs. [the hub's own]")] = None,
-    gpus: Annotated[int | None, typer.Option(help="GPUs, on a cluster with a scheduler.")] = None,
-    time: Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Where your server listens, if the command does not say.")
-    ] = None,
-    arg: Annotated[
-        list[str] | None, typer.Option("--arg", help="One more word of the command; repeat it.")
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", help="NAME=VALUE, or NAME to pass your own value on; repeat it."),
-    ] = None,
-    cwd: Annotated[str | None, typer.Option(help="Where the command starts.")] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", help="Another NAME=VALUE of the template.")
-    ] = None,
-    openai: Annotated[
-        bool, typer.Option("--openai/--no-openai", help="Whether its models become a provider.")
-    ] = True,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until its model answers.")] = False,
+    template: Template = None,
+    model: Model = None,
+    command: Command = None,
+    name: ItsName = None,
+    cluster: Cluster = None,
+    gpus: Gpus = None,
+    time: Time = None,
+    target: Target = None,
+    arg: Arg = None,
+    env: Env = None,
+    cwd: Cwd = None,
+    param: Param = None,
+    openai: OpenAi = True,
+    wait: Wait = False,
     as_json: options.Json = False,
     hub: options.Hub = None,
 ) -> None:
@@ -231,7 +246,7 @@ def stop(names: Names, hub: options.Hub = None) -> None:
 @app.command("restart")
 def restart(
     name: Name,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until its model answers.")] = False,
+    wait: Wait = False,
     hub: options.Hub = None,
 ) -> None:
     """Start a session anew, with the same tunnel, provider and model ids.
