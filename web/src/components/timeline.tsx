@@ -2,15 +2,7 @@ import './timeline.css';
 import type { Session, TimelineEvent } from '../api/types';
 import { now } from '../state/clock';
 import { momentsOf } from '../state/timeline';
-import { clockTime, span, toneOf, type AnyStatus, type Tone } from '../words';
-
-const STATUSES: ReadonlySet<string> = new Set<AnyStatus>([
-  'queued', 'starting', 'loading', 'connecting', 'reconnecting', 'stopping', 'running', 'stopped', 'unreachable', 'failed',
-]);
-
-function toneOfKind(kind: string): Tone {
-  return STATUSES.has(kind) ? toneOf(kind as AnyStatus) : 'idle';
-}
+import { clockTime, span, toneOf } from '../words';
 
 interface TimelineProps {
   readonly events: readonly TimelineEvent[];
@@ -25,7 +17,7 @@ export function Timeline({ events, session }: TimelineProps) {
   return (
     <ol class="timeline">
       {moments.map((moment, index) => (
-        <li key={index} class={moment.isLast ? `moment is-last is-${toneOfKind(moment.kind)}` : 'moment'}>
+        <li key={index} class={moment.isLast ? `moment is-last is-${toneOf(session.status)}` : 'moment'}>
           <time dateTime={moment.at}>{clockTime(moment.at)}</time>
           <span class="moment-text">{moment.text === '' ? moment.kind : moment.text}</span>
           {moment.lasted_s !== null && moment.lasted_s >= 1 && <span class="moment-span">{span(moment.lasted_s)}</span>}
