@@ -58,8 +58,10 @@ class Way:
         self.proxy: Proxy | None = proxy_for(address.scheme, address.host, address.port, environ)
         self._user_agent = user_agent
         self._clock = clock or SystemClock()
-        # Also with plain http: an https proxy is verified by the same rules.
-        self._ssl = ssl_context(ca_file)
+        # Reading the system's store takes time and memory: not for a hub on this machine. An
+        # https proxy is verified by the same rules, and a CA file is checked in any case.
+        has_tls = address.is_tls or (self.proxy is not None and self.proxy.scheme == "https")
+        self._ssl = ssl_context(ca_file) if has_tls or ca_file is not None else None
 
     def session(
         self,
@@ -79,7 +81,7 @@ class Way:
 
     def connector(self, context: ssl.SSLContext | None = None) -> _Connector:
         """Fresh connections only: nothing of an earlier attempt is remembered."""
-        return _Connector(context or self._ssl, self.proxy)
+        return _Connector(context or self._ssl or True, self.proxy)
 
     async def explain(
         self, error: BaseException, headers: Mapping[str, str] | None = None
@@ -208,7 +210,7 @@ async def refuse_all_but_upgrade(
 class _Connector(aiohttp.TCPConnector):
     """Gives the proxy its password; remembers the connection, whose transport is needed."""
 
-    def __init__(self, context: ssl.SSLContext, proxy: Proxy | None) -> None:
+    def __init__(self, context: ssl.SSLContext | bool, proxy: Proxy | None) -> None:
         super().__init__(ssl=context, use_dns_cache=False, force_close=True, limit=0)
         self.latest: aiohttp.connector.Connection | None = None
         self._proxy_secret = proxy.authorization if proxy else None
