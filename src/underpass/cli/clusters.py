@@ -96,7 +96,9 @@ def show(name: Name, as_json: options.Json = False, hub: options.Hub = None) -> 
 
 @app.command("join")
 def join(
-    name: Annotated[str | None, typer.Option(help="The cluster's name. [the host's]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The cluster's name; without it the host's.")
+    ] = None,
     kind: Annotated[str, typer.Option(help="How jobs run here: local (processes).")] = "local",
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the name over from where it is connected.")

@@ -63,10 +63,12 @@ def demo(
         typer.Option(help="A GGUF file, an Ollama model, a Hugging Face name or a model's folder."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The hub's port. [8080, or a free one]")
+        int | None,
+        typer.Option(min=0, max=65535, help="The hub's port; without it 8080 or a free one."),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Keep chats here. [a new folder, removed at the end]")
+        Path | None,
+        typer.Option(help="Keep chats here; without it in a folder that is removed at the end."),
     ] = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the link; open no browser.")

@@ -39,7 +39,7 @@ Command = Annotated[
 ItsName = Annotated[
     str | None, typer.Option("--name", help="The session's and its provider's name.")
 ]
-Cluster = Annotated[str | None, typer.Option(help="Where it runs. [the hub's own]")]
+Cluster = Annotated[str | None, typer.Option(help="Where it runs; without it on the hub's own.")]
 Gpus = Annotated[int | None, typer.Option(help="GPUs, on a cluster with a scheduler.")]
 Time = Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")]
 Target = Annotated[
@@ -122,18 +122,7 @@ def start(
         "openai": openai,
     }
 
-    async def work() -> None:
-        async with connect(hub=hub) as client:
-            session = await client.post("/api/sessions", body)
-            if wait:
-                session = await _wait(client, session)
-        if as_json:
-            print_json(session)
-        else:
-            print_fields([("session", session["name"]), ("status", session["status"])])
-            _say_next(session, is_running=wait)
-
-    run(work())
+    run(_start(body, hub, is_waiting=wait, as_json=as_json))
 
 
 @app.command("ls")
@@ -286,6 +275,18 @@ def remove(names: Names, hub: options.Hub = None) -> None:
 
 
 # --- helpers -------------------------------------------------------------------------------------
+
+
+async def _start(body: dict[str, Any], hub: str | None, *, is_waiting: bool, as_json: bool) -> None:
+    async with connect(hub=hub) as client:
+        session = await client.post("/api/sessions", body)
+        if is_waiting:
+            session = await _wait(client, session)
+    if as_json:
+        print_json(session)
+        return
+    print_fields([("session", session["name"]), ("status", session["status"])])
+    _say_next(session, is_running=is_waiting)
 
 
 def _each(names: list[str], hub: str | None, verb: str) -> None:
