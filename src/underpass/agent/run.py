@@ -93,6 +93,7 @@ class Agent:
             report=report,
             allow_hub_targets=plan.allow_hub_targets,
             on_refused=lambda error: self._stop(End(None, error.message, 1, hint=error.hint)),
+            hub_url=str(way.address),
         )
         self._holder = Holder(
             way,

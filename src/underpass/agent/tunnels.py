@@ -35,8 +35,11 @@ class Tunnels:
         report: Report,
         allow_hub_targets: bool,
         on_refused: Callable[[AppError], None],
+        hub_url: str = "",
     ) -> None:
-        """`on_refused` is called when the hub will not have an offered tunnel."""
+        """`on_refused` is called when the hub will not have an offered tunnel. `hub_url` is how
+        this machine calls the hub, for a hub that does not know how people call it."""
+        self._hub_url = hub_url
         self._owners = owners
         self._key = key
         self._meter = meter
@@ -60,14 +63,18 @@ class Tunnels:
         """The wrapped command listens elsewhere now: its tunnel follows, under the same id."""
         for service in [s for s in self._services if s.offer.ref == COMMAND_REF]:
             self._end(service)
-            moved = self._begin(replace(service.offer, target=target))
-            self._say(moved.offer.as_message())
+            moved = self._begin(replace(service.offer, target=target), service.tunnel_id)
+            moved.is_stopped = service.is_stopped
+            self._say(moved.offer_message())
 
     def announce(self) -> None:
-        """Offer everything: the hub at the other end of the link knows nothing yet."""
+        """Offer everything: the hub at the other end of the link knows nothing yet.
+
+        What was stopped from there stays stopped until it is started from there.
+        """
         for service in self._services:
-            if service.tunnel_id is None or service.is_offered:
-                self._say(service.offer.as_message())
+            if not service.is_stopped:
+                self._say(service.offer_message())
 
     async def close(self) -> None:
         """End all streams and watches."""
@@ -120,7 +127,6 @@ class Tunnels:
             say=self._say,
             report=self._report,
         )
-        service.is_offered = tunnel_id is None
         service.tunnel_id = tunnel_id
         self._services.append(service)
         self._watches[service] = asyncio.create_task(service.watch())
@@ -142,7 +148,7 @@ class Tunnels:
     def _accepted(self, message: Message) -> None:
         ref, tunnel_id = message.get("ref"), message.get("tunnel_id")
         for service in self._services:
-            if service.is_offered and service.offer.ref == ref and isinstance(tunnel_id, str):
+            if service.offer.ref == ref and isinstance(tunnel_id, str):
                 service.accepted(tunnel_id)
                 offer = service.offer
                 self._report(
@@ -150,9 +156,12 @@ class Tunnels:
                         name=str(message.get("name") or offer.name or ""),
                         target=str(offer.target),
                         openai=offer.openai,
-                        chat_url=str(message.get("chat_url") or ""),
+                        chat_url=self._absolute(str(message.get("chat_url") or "")),
                     )
                 )
+
+    def _absolute(self, url: str) -> str:
+        return f"{self._hub_url}{url}" if url.startswith("/") else url
 
     def _refused(self, message: Message) -> None:
         hint = message.get("hint")
@@ -204,13 +213,8 @@ class Tunnels:
             known.is_stopped = False
             known.accepted(tunnel_id)
             return
-        self._services.remove(known)
-        self._watches.pop(known).cancel()
-        closing = asyncio.create_task(known.close())
-        self._tasks.add(closing)
-        closing.add_done_callback(self._tasks.discard)
-        fresh = self._begin(replace(known.offer, openai=openai), tunnel_id)
-        fresh.is_offered = known.is_offered
+        self._end(known)
+        self._begin(replace(known.offer, openai=openai), tunnel_id)
 
     def _checked_target(self, text: str) -> Target:
         target = Target.parse(text)

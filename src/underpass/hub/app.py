@@ -242,7 +242,6 @@ class _Bounded:
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
     registry, feed = Registry(), Feed()
-    public_url = (config.public_url or url).rstrip("/")
     local = None
     if config.local_sessions != "off":
         local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url)
@@ -251,12 +250,14 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         registry,
         feed,
         local=local,
-        public_url=public_url,
         clock=clock,
+        # A site's own templates, beside the shipped ones or in their place.
+        templates_dir=config.data_dir.expanduser() / "templates",
         settings=SessionSettings(
             is_local_for_everyone=config.local_sessions == "everyone",
             is_local_on=local is not None,
-            public_url=public_url,
+            # Not set: each agent puts the address before it that it dialled.
+            public_url=(config.public_url or "").rstrip("/"),
         ),
     )
 
