@@ -162,7 +162,7 @@ class HubConfig(_Settings):
         4 << 20, ge=1024, description="Largest body of a request to `/api`, in bytes."
     )
     keepalive_s: float = Field(
-        15, gt=0, description="Seconds of silence after which a stream sends a comment."
+        10, gt=0, description="Seconds of silence after which a stream sends a comment."
     )
     link_grace_s: float = Field(
         60, ge=0, description="Seconds for which a lost link keeps its streams."

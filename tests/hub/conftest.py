@@ -11,12 +11,15 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
+from argon2 import PasswordHasher
 
 from underpass.config import HubConfig
 from underpass.hub.app import Hub
+from underpass.hub.auth import passwords
 from underpass.hub.server import serve
 from underpass.store import UserRecord
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
 
 
@@ -114,6 +117,8 @@ async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningH
     """Runs a hub for the length of the block."""
     # What the hub logs is not what a command under test prints.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    # Passwords are hashed for real, and cheaply: what they cost is tested in auth/.
+    real, passwords._HASHER = passwords._HASHER, CHEAP
     config = HubConfig.load({"port": 0, "data_dir": data_dir, "drain_s": 0.5, **settings})
     started: asyncio.Future[RunningHub] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
@@ -133,6 +138,7 @@ async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningH
         stop.set()
         await serving
         structlog.reset_defaults()
+        passwords._HASHER = real
 
 
 @pytest.fixture

@@ -91,3 +91,19 @@ async def test_a_body_that_is_too_large_is_stopped(hub: RunningHub) -> None:
         async with program.http.post(url, data=data) as answer:
             assert answer.status == 413
             assert (await answer.json(content_type=None))["code"] == "too_large"
+
+
+async def test_an_error_of_ours_is_a_problem_too(
+    hub: RunningHub, alice: UserRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 with what to do and the id that stands in the log, and without a word of the cause."""
+    program = await hub.program(alice.name)
+
+    async def broken(*args: object, **more: object) -> None:
+        raise RuntimeError("the-inside")
+
+    monkeypatch.setattr(hub.services.sessions, "list_sessions", broken)
+    answer = await program.get("/api/sessions")
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+    assert "the-inside" not in answer.body.decode()

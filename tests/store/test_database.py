@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ async def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> 
     with pytest.raises(StorageError) as caught:
         await stores.open(f"sqlite:///{tmp_path / 'missing' / 'u.db'}")
     assert "data folder" in (caught.value.hint or "")
+
+
+async def test_what_cannot_be_opened_leaves_no_thread(tmp_path: Path) -> None:
+    """A thread that outlives the event loop would print a trace after our one line."""
+    before = set(threading.enumerate())
+    with pytest.raises(StorageError):
+        await stores.open(f"sqlite:///{tmp_path / 'missing' / 'u.db'}")
+    left = {one for one in threading.enumerate() if "asyncio" not in one.name} - before
+    assert not left
 
 
 async def test_a_file_that_is_no_database_is_a_storage_error(tmp_path: Path) -> None:

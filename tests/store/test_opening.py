@@ -53,3 +53,13 @@ async def test_postgresql_is_backed_up_by_its_own_tool(store: Store, tmp_path: P
     with pytest.raises(ConfigError, match="PostgreSQL") as caught:
         await store.backup(tmp_path / "copy.db")
     assert "pg_dump" in (caught.value.hint or "")
+
+
+async def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also in a folder that everybody may read: an admin made it, with the usual rights."""
+    tmp_path.chmod(0o755)
+    store = await stores.open(f"sqlite:///{tmp_path / 'hub.db'}")
+    await store.users.add(UserRecord(id="usr_1", name="a", display_name="A", created_at=1.0))
+    rights = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    await store.close()
+    assert rights == dict.fromkeys(("hub.db", "hub.db-shm", "hub.db-wal"), 0o600)

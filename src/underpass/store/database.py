@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 from sqlalchemy.engine import URL, make_url
@@ -113,7 +114,10 @@ def connect(database_url: str, *, pool_size: int = 5) -> Database:
     url = parse_url(database_url)
     options: dict[str, Any] = {"pool_pre_ping": url.get_backend_name() != "sqlite"}
     if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
+        options["connect_args"] = {
+            "timeout": BUSY_TIMEOUT_S,
+            "async_creator_fn": _open_sqlite,
+        }
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         options["poolclass"] = pool.StaticPool
     else:
@@ -164,6 +168,21 @@ def frozen_url(database: Database) -> str | None:
 
 
 # --- SQLite ---------------------------------------------------------------------------------
+
+
+async def _open_sqlite(*args: Any, **options: Any) -> aiosqlite.Connection:
+    """A connection. When it cannot be made, its thread is gone before the error is raised.
+
+    aiosqlite does not wait for that thread; one that outlives the event loop prints a trace.
+    """
+    connection = aiosqlite.connect(*args, **options)
+    thread = connection._thread
+    thread.daemon = True
+    try:
+        return await connection
+    except BaseException:
+        await asyncio.to_thread(thread.join, BUSY_TIMEOUT_S)
+        raise
 
 
 def _prepare_sqlite(raw: Any, _record: object) -> None:

@@ -1,6 +1,7 @@
 """The Store: all repositories over one database, with its schema up to date."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -36,7 +37,6 @@ class Store:
 
     def __init__(self, database: db.Database) -> None:
         self.database = database
-        self.answers = Answers(database)
         self.answers = Answers(database)
         self.audit = Audit(database)
         self.browser_sessions = BrowserSessions(database)
@@ -98,6 +98,7 @@ async def open(database_url: str, *, pool_size: int = 5) -> Store:
     date. Raises ConfigError (URL, driver, a newer schema), StorageError.
     """
     database = db.connect(database_url, pool_size=pool_size)
+    _make_private(database)
     try:
         try:
             revision = await current_revision(database)
@@ -114,6 +115,19 @@ async def open(database_url: str, *, pool_size: int = 5) -> Store:
         await database.close()
         raise
     return Store(database)
+
+
+def _make_private(database: db.Database) -> None:
+    """Makes a SQLite file that is not there yet, readable by its owner alone.
+
+    SQLite would make it for everybody to read, and gives its log the same rights. The folder's
+    rights are not enough: an admin may have made it, with those of any other folder.
+    """
+    name = database.url.database
+    if not database.is_sqlite or not name or name.startswith((":memory:", "file:")):
+        return
+    with contextlib.suppress(OSError):  # there already, or not possible: opening it says why
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _copy_sqlite(source: str, path: Path) -> None:

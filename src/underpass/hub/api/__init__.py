@@ -8,7 +8,6 @@ Dependencies are in `underpass.hub.services`.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,5 +22,4 @@ RESOURCES = (
 
 def routers() -> list[APIRouter]:
     """The router of each resource, in the order of the OpenAPI document."""
-    present = [name for name in RESOURCES if find_spec(f"underpass.hub.api.{name}")]
-    return [import_module(f"underpass.hub.api.{name}").router for name in present]
+    return [import_module(f"underpass.hub.api.{name}").router for name in RESOURCES]
