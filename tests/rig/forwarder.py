@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import time
 from types import TracebackType
 
 
@@ -16,6 +17,7 @@ class Forwarder:
         self.cuts = 0
         self.connections_seen = 0
         self.bytes_passed = 0
+        self.connected_at = 0.0
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server | None = None
@@ -43,9 +45,8 @@ class Forwarder:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self._flowing.set()
         self._abort_all()
-        for task in list(self._tasks):
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
@@ -83,6 +84,7 @@ class Forwarder:
             _reset(writer)
             return
         self._writers |= {writer, far_writer}
+        self.connected_at = time.monotonic()
         try:
             await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
         finally:
