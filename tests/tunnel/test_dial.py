@@ -148,9 +148,12 @@ async def test_an_unknown_ca(private_ca: PrivateCa) -> None:
 
 async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
     """A right CA with the wrong name."""
-    ca = make_private_ca(tmp_path, "other.example.org")
-    async with FakeHub(server_context(ca)) as hub:
-        error = await fails(way(hub.url, ca_file=ca.ca_file), "certificate_name")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.example.org").configure_cert(context)
+    async with FakeHub(context) as hub:
+        error = await fails(way(hub.url, ca_file=tmp_path / "ca.pem"), "certificate_name")
         assert "another name" in error.message
 
 
