@@ -15,6 +15,7 @@ from underpass.chat.outcome import (
 from underpass.core.errors import (
     AppError,
     ModelNotFound,
+    ProviderError,
     ProviderTimeout,
     TunnelStopped,
     UpstreamUnreachable,
@@ -55,7 +56,9 @@ def test_endings(parts: list[bytes], has_content: bool, status: str, code: str |
         (ProviderTimeout("lost", hint="h"), True, "interrupted", True),
         (ProviderTimeout("lost"), False, "failed", True),
         (TunnelStopped("stopped"), True, "interrupted", True),
-        (UpstreamUnreachable("refused"), True, "failed", False),
+        (UpstreamUnreachable("broke off"), True, "interrupted", True),
+        (UpstreamUnreachable("refused"), False, "failed", True),
+        (ProviderError("too long", code="answer_too_large"), True, "failed", False),
         (ModelNotFound("no such model"), False, "failed", False),
     ],
 )

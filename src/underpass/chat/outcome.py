@@ -8,7 +8,7 @@ from typing import Any
 
 from underpass.chat.assemble import Assembler, read_error
 from underpass.chat.pieces import AnswerError
-from underpass.core.errors import AppError, ProviderTimeout, TunnelError, TunnelStopped
+from underpass.core.errors import AppError, TunnelError
 from underpass.core.states import MessageStatus
 
 _STATUS_HINTS = {
@@ -19,7 +19,9 @@ _STATUS_HINTS = {
     429: "The server is busy: try again in a moment.",
 }
 # The place where the answer was made went away: what came is good, and can be continued.
-_PLACE_GONE = frozenset({"tunnel_stopped", "tunnel_lost", "stream_reset", "resume_expired"})
+_PLACE_GONE = frozenset(
+    {"tunnel_stopped", "tunnel_lost", "upstream_unreachable", "stream_reset", "resume_expired"}
+)
 
 
 class HubRestarted(AppError):
@@ -124,8 +126,8 @@ def ending_of_error(error: AppError, *, has_content: bool) -> Ending:
     reason = AnswerError(error.code, error.message, error.hint)
     if isinstance(error, HubRestarted):
         return Ending(MessageStatus.INTERRUPTED, reason)
-    is_gone = isinstance(error, TunnelStopped | ProviderTimeout | TunnelError)
-    if has_content and (is_gone or error.code in _PLACE_GONE):
+    is_gone = isinstance(error, TunnelError) or error.code in _PLACE_GONE
+    if has_content and is_gone:
         return Ending(MessageStatus.INTERRUPTED, reason)
     return Ending(MessageStatus.FAILED, reason)
 
