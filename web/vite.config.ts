@@ -63,5 +63,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     environment: 'jsdom',
     maxWorkers: 2,
+    // A machine that is busy with other work is no failure.
+    testTimeout: 30_000,
   },
 });
