@@ -102,6 +102,25 @@ async def test_stop_and_start(hub: FakeHub, stub: StubServer) -> None:
         assert (await hub.request("GET", "/v1/models", tunnel="tun_t1")).status == 200
 
 
+async def test_a_hub_that_was_restarted_hears_of_all_that_is_served(
+    hub: FakeHub, stub: StubServer
+) -> None:
+    """Each with the id that the hub before gave it; what that hub stopped is not offered."""
+    async with StubServer() as other:
+        async with running_agent(hub, offer(str(stub.port)), allow_hub_targets=True):
+            await hub.wait_said("tunnel.readiness", state="running")
+            hub.link.send_control(open_message(str(other.port)))
+            await hub.wait_said("tunnel.readiness", tunnel_id="tun_x", state="running")
+            hub.link.send_control({"type": "tunnel.stop", "tunnel_id": "tun_t1"})
+            assert (await hub.request("GET", "/v1/models", tunnel="tun_t1")).status == 503
+            hub.control.clear()
+            hub.links.clear()
+            hub.cut()
+            again = await hub.wait_said("tunnel.offer")
+            assert (again["tunnel_id"], again["name"]) == ("tun_x", "more")
+            assert len(hub.said("tunnel.offer")) == 1
+
+
 async def test_a_tunnel_that_was_offered_may_be_opened_again(
     hub: FakeHub, stub: StubServer
 ) -> None:

@@ -7,7 +7,7 @@ from tests.rig.waiting import eventually_async
 from underpass.core.errors import LinkRefused, RemoteProtocolError
 from underpass.tunnel.address import HubAddress
 from underpass.tunnel.dial import Way, WebSocketCarrier, dial
-from underpass.tunnel.link import GoAway, Link
+from underpass.tunnel.link import GoAway, Link, Stream
 from underpass.tunnel.protocol.agent import AgentLink
 
 HELLO = {"type": "agent.hello", "version": "0", "host": "gpu-17", "user": "a", "pid": 1, "cwd": "/"}
@@ -18,10 +18,14 @@ class TinyAgent:
 
     def __init__(self, url: str, token: str) -> None:
         self.told: list[dict[str, Any]] = []
+        self.streams: list[Stream] = []
         self.goaways: list[GoAway] = []
         self.refused: LinkRefused | None = None
         self.link = Link(
-            AgentLink(software="test"), on_control=self.told.append, on_goaway=self.goaways.append
+            AgentLink(software="test"),
+            on_stream=self.streams.append,
+            on_control=self.told.append,
+            on_goaway=self.goaways.append,
         )
         self._way = Way(HubAddress.parse(url), environ={})
         self._token = token

@@ -52,11 +52,11 @@ class PlayedAgent:
         await self.say("agent.hello", version="1", host=host, scheduler=None)
 
     async def offer(
-        self, target: str = "8000", name: str | None = None, openai: bool = True
+        self, target: str = "8000", name: str | None = None, openai: bool = True, **more: Any
     ) -> dict[str, Any]:
         """Offers a tunnel and returns the hub's answer."""
         before = len(self.link.told)
-        await self.say("tunnel.offer", ref="r1", name=name, target=target, openai=openai)
+        await self.say("tunnel.offer", ref="r1", name=name, target=target, openai=openai, **more)
         (answer,) = [m for m in self.link.told[before:] if m.get("ref") == "r1"]
         return answer
 

@@ -198,6 +198,52 @@ async def test_stop_and_start_of_a_tunnel(world: World) -> None:
     assert caught.value.code == "session_not_running"
 
 
+async def test_a_tunnel_that_was_stopped_stays_so_when_its_agent_comes_back(world: World) -> None:
+    """Only Start, or a new session, opens it again; the agent is told anew that it is stopped."""
+    session_id, agent = await attached(world)
+    tunnel_id = await agent.serve("box")
+    live = await world.live(session_id)
+    await world.sessions.tunnels.stop(live, await tunnel_of(world, session_id))
+    await agent.attendant.link_closed("grace")
+    back = await world.agent(session_id)
+    assert (await back.offer("8000", "box"))["tunnel_id"] == tunnel_id
+    assert back.link.told[-1] == {"type": "tunnel.stop", "tunnel_id": tunnel_id}
+    assert (await tunnel_of(world, session_id)).status == "stopped"
+    assert (await world.provider())["status"] == "stopped"
+    await world.sessions.tunnels.start(live, await tunnel_of(world, session_id))
+    assert (await tunnel_of(world, session_id)).status == "running"
+    await world.sessions.tunnels.stop(live, await tunnel_of(world, session_id))
+    await back.attendant.link_closed("bye")
+    await world.pass_time(10)
+    await world.sessions.attach(world.alice, name="box", host="gpu-17")
+    anew = await world.agent(session_id)
+    await anew.serve("box")
+    assert (await tunnel_of(world, session_id)).status == "running"
+
+
+async def test_a_renamed_tunnel_keeps_its_name_when_its_agent_comes_back(world: World) -> None:
+    """An agent that knows the tunnel's id means that one, whatever name it was started with."""
+    session_id, agent = await attached(world)
+    tunnel_id = await agent.serve("box")
+    live, tunnel = await world.live(session_id), await tunnel_of(world, session_id)
+    await world.sessions.tunnels.change(live, tunnel, name="new", openai=None)
+    await world.restart_hub()
+    back = await world.agent(session_id)
+    answer = await back.offer("8000", "box", tunnel_id=tunnel_id)
+    assert (answer["tunnel_id"], answer["name"]) == (tunnel_id, "new")
+    assert (await tunnel_of(world, session_id)).status == "running"
+
+
+async def test_a_strangers_tunnel_id_in_an_offer_is_not_believed(world: World) -> None:
+    """An agent gets its own session's tunnels back and no other's."""
+    _, agent = await attached(world)
+    taken = await agent.serve("box")
+    other_id, other = await attached(world, "lab")
+    answer = await other.offer("9000", "lab", tunnel_id=taken)
+    assert answer["tunnel_id"] != taken
+    assert (await tunnel_of(world, other_id)).id == answer["tunnel_id"]
+
+
 async def test_a_further_tunnel_is_asked_of_the_agent(world: World) -> None:
     """Connecting until the agent serves it; loopback targets only; a refusal stops it."""
     session_id, agent = await attached(world)

@@ -62,9 +62,8 @@ class TunnelService:
         """`say` sends a control message to the hub; `report` tells whoever started the agent."""
         self.offer = offer
         self.tunnel_id: str | None = None
+        """The hub's name for it, once the hub has one."""
         self.readiness: Readiness | None = None
-        self.is_offered = True
-        """Whether the agent offers it; otherwise the hub asked for it and offers it itself."""
         self.is_stopped = False
         """The hub stopped it: its streams are refused until the hub starts it again."""
         self._owners = owners
@@ -80,6 +79,11 @@ class TunnelService:
             meter=meter,
             on_trouble=self._look_now.set,
         )
+
+    def offer_message(self) -> dict[str, Any]:
+        """Its offer to a hub that knows nothing yet; one that knew it is told which it was."""
+        known = {} if self.tunnel_id is None else {"tunnel_id": self.tunnel_id}
+        return self.offer.as_message() | known
 
     def accepted(self, tunnel_id: str) -> None:
         """The hub knows the tunnel now, under this id: tell it how the server does."""

@@ -23,12 +23,10 @@ from underpass.core.errors import (
 )
 from underpass.registry.live import ProviderView
 from underpass.registry.pick import LOADING_RETRY_AFTER_S
+from underpass.tunnel.link import goodbye
 
 # Reasons of StreamReset that say that the way is gone, not that the server broke it off.
-_LINK_GONE = frozenset(
-    {"version", "revoked", "stopped", "not_allowed", "not_authenticated", "token", "epoch", "gone"}
-)
-_REFUSED = "refused"  # the agent never began it
+_LINK_GONE = goodbye.PERMANENT | goodbye.RESTART
 
 # The words are Anthropic's where OpenAI has none of its own, so both clients know them.
 _TYPE_BY_STATUS = {
@@ -101,8 +99,10 @@ def from_tunnel(error: TunnelError, provider: ProviderView, *, has_begun: bool) 
     """What a tunnel's error means for the caller. `has_begun`: a part of the answer was passed."""
     part = " The answer is incomplete." if has_begun else ""
     reason = error.reason if isinstance(error, StreamReset) else ""
-    if reason == _REFUSED or (reason in _LINK_GONE and not has_begun):
+    if reason == goodbye.REFUSED or (reason in _LINK_GONE and not has_begun):
         return stopped(provider, "Its agent takes no new requests.")
+    if reason == TunnelStopped.code:
+        return stopped(provider, part.strip())
     if reason in _LINK_GONE or isinstance(error, ResumeExpired):
         return ProviderTimeout(
             f"The tunnel to {_place(provider)} was lost and did not come back in time.{part}",

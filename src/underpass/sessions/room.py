@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 from underpass.clusters.base import JobReport
 from underpass.core.clock import Clock
-from underpass.core.errors import NotFound
+from underpass.core.errors import NotFound, TunnelStopped
 from underpass.core.states import SESSION_ENDS, SESSION_MOVES, SessionStatus, move
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions import views
 from underpass.sessions.facts import AgentEnd, Facts, Limits, LinkState, Wish
 from underpass.store import SessionRecord, Store, TunnelRecord
-from underpass.tunnel.link import Link
+from underpass.tunnel.link import Link, Stream
 
 log = logging.getLogger("underpass.sessions")
 
@@ -93,6 +93,8 @@ class Live:
     wish: Wish | None = None
     is_swept: bool = False
     wants_restart: bool = False
+    switched_off: set[str] = field(default_factory=set)
+    """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
     """Its record is gone; it stays here until nothing of its job is left."""
     held_until: float = 0.0
@@ -140,6 +142,7 @@ class Live:
         self.is_submitting = self.is_swept = self.wants_restart = False
         self.held_until = 0.0
         self.readiness.clear()
+        self.switched_off.clear()
 
 
 class Room:
@@ -234,10 +237,17 @@ class Room:
 
     def streams_of(self, tunnel_id: str) -> int:
         """How many requests pass through a tunnel right now."""
-        link = self.registry.link_of(tunnel_id)
+        return len(self._streams(self.registry.link_of(tunnel_id), tunnel_id))
+
+    def cut_streams(self, link: LinkLike | None, tunnel_id: str) -> None:
+        """Ends every request that passes through a tunnel on this link."""
+        for stream in self._streams(link, tunnel_id):
+            stream.cancel(TunnelStopped.code)
+
+    def _streams(self, link: object, tunnel_id: str) -> list[Stream]:
         if not isinstance(link, Link):
-            return 0
-        return sum(1 for stream in link.streams.values() if stream.opening.tunnel == tunnel_id)
+            return []
+        return [one for one in link.streams.values() if one.opening.tunnel == tunnel_id]
 
     async def publish_tunnel(self, tunnel: TunnelRecord) -> None:
         """Pushes a tunnel as it is now."""

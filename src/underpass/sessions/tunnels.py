@@ -47,6 +47,8 @@ class Tunnels:
                 "chat_url": url,
             },
         )
+        if tunnel.id in live.switched_off:
+            self._tell(live, {"type": "tunnel.stop", "tunnel_id": tunnel.id})
 
     async def is_ready(self, live: Live, message: dict[str, Any]) -> None:
         """`tunnel.readiness`: the provider follows. News of a tunnel that is not this session's is
@@ -158,15 +160,20 @@ class Tunnels:
         return tunnel
 
     async def stop(self, live: Live, tunnel: TunnelRecord) -> TunnelRecord:
-        """No request passes from now on; the session goes on."""
+        """No request passes from now on, and those under way end; the session goes on."""
+        live.switched_off.add(tunnel.id)
         self._tell(live, {"type": "tunnel.stop", "tunnel_id": tunnel.id})
-        return await self._stopped(live, tunnel)
+        link = live.link
+        tunnel = await self._stopped(live, tunnel)
+        self._room.cut_streams(link, tunnel.id)
+        return tunnel
 
     async def start(self, live: Live, tunnel: TunnelRecord) -> TunnelRecord:
         """Requests pass again. Raises Conflict (`session_not_running`)."""
         if tunnel.status is not _T.STOPPED:
             return tunnel
         self._check_up(live)
+        live.switched_off.discard(tunnel.id)
         tunnel = await self._to(live, tunnel, _T.CONNECTING)
         tunnel = await self._up(live, tunnel)
         self._tell(live, {"type": "tunnel.start", "tunnel_id": tunnel.id})
@@ -200,6 +207,7 @@ class Tunnels:
             await self.providers.drop(provider)
         await self._room.store.tunnels.remove(tunnel.id)
         live.readiness.pop(tunnel.id, None)
+        live.switched_off.discard(tunnel.id)
         self._room.feed.publish(tunnel.owner_id, "tunnel", "delete", {"id": tunnel.id})
 
     async def check_name(self, owner_id: str, name: str, *, is_chosen: bool) -> None:
@@ -240,7 +248,8 @@ class Tunnels:
         name = message.get("name")
         wanted = checked_name(name) if isinstance(name, str) and name else None
         openai = message.get("openai") is True
-        tunnel = await self._meant(live, wanted, target)
+        # The id goes before the name: the tunnel may have been given another one meanwhile.
+        tunnel = await self._of_session(live, message) or await self._meant(live, wanted, target)
         if tunnel is None:
             tunnel = await self._room.store.tunnels.add(
                 TunnelRecord(
@@ -261,6 +270,8 @@ class Tunnels:
             tunnel = await self._room.store.tunnels.update(
                 tunnel.id, session_id=live.record.id, target=target, openai=openai
             )
+        if tunnel.id in live.switched_off:
+            return tunnel
         if tunnel.status is _T.STOPPED:
             tunnel = await self._to(live, tunnel, _T.CONNECTING)
         return await self._up(live, tunnel)

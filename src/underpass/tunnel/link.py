@@ -29,6 +29,7 @@ from underpass.tunnel.carrier import (
     refuse,
 )
 from underpass.tunnel.protocol import events as ev
+from underpass.tunnel.protocol import goodbye
 from underpass.tunnel.protocol.agent import AgentLink
 from underpass.tunnel.protocol.events import GoAway
 from underpass.tunnel.protocol.handshake import Hello
@@ -48,6 +49,7 @@ __all__ = [
     "OpenHead",
     "Stream",
     "StreamKind",
+    "goodbye",
     "receive_hello",
     "refuse",
 ]

@@ -1,5 +1,6 @@
 """`/api/tunnels`, over a real hub and a real link."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -88,6 +89,17 @@ async def test_stop_start_and_delete(served: Served) -> None:
     assert (await served.program.delete(path)).status == 204
     assert await served.providers() == []
     assert (await served.program.get(path)).status == 404
+
+
+async def test_a_stop_ends_what_is_under_way(served: Served) -> None:
+    """The model server is freed at once, and the caller is told why its answer ends."""
+    body = {"model": "box/tiny", "messages": [{"role": "user", "content": "hi"}]}
+    asking = asyncio.create_task(served.program.post("/v1/chat/completions", body))
+    await eventually_async(lambda: served.agent.streams, 5)
+    await served.program.post(f"/api/tunnels/{served.tunnel_id}/stop")
+    answer = await asking
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "tunnel_stopped")
+    await eventually_async(lambda: served.agent.streams[0].is_cancelled, 1)
 
 
 async def test_a_further_tunnel_is_opened_through_the_agent(served: Served) -> None:
