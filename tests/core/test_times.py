@@ -21,3 +21,11 @@ def test_iso_is_utc_with_milliseconds():
 def test_spans_in_words(seconds, words):
     """The largest two units, as a person says it."""
     assert in_words(seconds) == words
+
+
+def test_any_number_can_be_written():
+    """One odd time in a table must not keep a list, or a hub that starts, from going on."""
+    assert iso(float("nan")) is None
+    assert iso(-5.0) == "1970-01-01T00:00:00.000Z"
+    for much in (1e300, float("inf")):
+        assert iso(much) == "9999-12-31T23:59:59.000Z"

@@ -97,13 +97,13 @@ async def test_an_error_of_ours_is_a_problem_too(
     hub: RunningHub, alice: UserRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """500 with what to do and the id that stands in the log, and without a word of the cause."""
-    program = await hub.program(alice.name)
+    program = await hub.program(await hub.key(alice))
 
     async def broken(*args: object, **more: object) -> None:
         raise RuntimeError("the-inside")
 
     monkeypatch.setattr(hub.services.sessions, "list_sessions", broken)
     answer = await program.get("/api/sessions")
-    assert (answer.status, answer.code) == (500, "internal_error")
+    assert (answer.status, answer.code) == (500, "internal")
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
     assert "the-inside" not in answer.body.decode()

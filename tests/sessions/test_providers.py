@@ -64,3 +64,18 @@ def test_what_an_agent_says_is_cut_to_sane_sizes() -> None:
     assert len(found.models) <= 2000
     with pytest.raises(ValueError):
         read_readiness({"state": "melting"})
+
+
+@pytest.mark.parametrize("models", [{"a": 1}, "abc", 5, True, None])
+def test_models_that_are_no_list_are_none(models: object) -> None:
+    """And news with them is still news."""
+    assert read_readiness({"state": "running", "models": models}).models == ()
+
+
+@pytest.mark.parametrize("window", [10**4000, -5, 0, True, 1.5, "8k"])
+def test_a_window_that_cannot_be_is_not_known(window: object) -> None:
+    """Such a number would keep the owner's whole list from being written as JSON."""
+    (model,) = read_readiness(
+        {"state": "running", "models": [{"id": "m", "max_model_len": window}]}
+    ).models
+    assert model["max_model_len"] is None

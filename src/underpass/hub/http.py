@@ -107,7 +107,7 @@ class _Exchange:
             await self._fail(error, receive)
         except Exception as error:  # noqa: BLE001 (the last net: whatever it is, the client gets an answer)
             _log.error("unexpected error", exc_info=error)
-            await self._fail(_unexpected(), receive)
+            await self._fail(problems.our_mistake(), receive)
         finally:
             # 499 as nginx writes it: nothing was sent, as the client had gone.
             self._front.done(self._scope, self._status or 499, began)
@@ -153,10 +153,3 @@ def _shown(path: str) -> str:
         if path.startswith(start):
             return start + "…"
     return path[:200]
-
-
-def _unexpected() -> AppError:
-    return AppError(
-        "The hub made a mistake.",
-        hint="Try again; an admin finds the cause in the hub's log by the request id.",
-    )

@@ -60,11 +60,21 @@ def plain(status: int, code: str, message: str, hint: str | None = None) -> AppE
     return Plain(message, code=code, hint=hint)
 
 
+def our_mistake() -> AppError:
+    """What a caller is told of an error that nobody thought of."""
+    return AppError(
+        "The hub made a mistake.",
+        hint="Try again; an admin finds the cause in the hub's log by the request id.",
+    )
+
+
 def install(app: FastAPI) -> None:
     """Every error that a route raises leaves as a problem document."""
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    # Raised again after it is answered, so that `hub.http` writes it down.
+    app.add_exception_handler(Exception, _our_error)
 
 
 def request_id_of(scope: Any) -> str:
@@ -107,6 +117,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     found = answer(problem, request_id_of(request.scope))
     found.headers.update({k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"})
     return found
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    return answer(our_mistake(), request_id_of(request.scope))
 
 
 def _fault(one: Any) -> dict[str, str]:

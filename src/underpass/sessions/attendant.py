@@ -13,6 +13,8 @@ from underpass.sessions.room import LinkLike, Live, Room, log
 from underpass.sessions.tunnels import Tunnels
 
 MAX_LOG_LINES = 1000
+MAX_WALL_TIME_S = 10 * 365 * 86_400.0
+MAX_EXIT_CODE = 1 << 16
 
 Work = Callable[[], Awaitable[None]]
 
@@ -70,7 +72,9 @@ class Attendant:
             case "tunnel.withdraw" | "tunnel.failed":
                 await self._tunnels.withdrawn(live, message)
             case "session.log":
-                self._logs.add(live.record.id, (message.get("lines") or ())[:MAX_LOG_LINES])
+                lines = message.get("lines")
+                if isinstance(lines, list):
+                    self._logs.add(live.record.id, lines[:MAX_LOG_LINES])
             case "session.wall_time":
                 await self._wall_time(message.get("left_s"))
             case "session.ended":
@@ -93,7 +97,7 @@ class Attendant:
         await self._wall_time(message.get("wall_time_left_s"))
 
     async def _wall_time(self, left_s: Any) -> None:
-        if not isinstance(left_s, int | float) or isinstance(left_s, bool):
+        if type(left_s) not in (int, float) or not left_s <= MAX_WALL_TIME_S:  # NaN is not, either
             return
         ends_at = self._room.clock.now() + max(0.0, float(left_s))
         known = self._live.record.wall_time_ends_at
@@ -136,6 +140,6 @@ def _agent_end(message: dict[str, Any]) -> AgentEnd:
         reason = EndReason.SERVER_EXITED
     return AgentEnd(
         reason,
-        code if isinstance(code, int) else None,
+        code if type(code) is int and abs(code) < MAX_EXIT_CODE else None,
         str(message.get("message") or "")[:1000],
     )

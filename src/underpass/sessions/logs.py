@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from underpass.core.errors import StorageError
+from underpass.core.errors import AppError
+from underpass.core.times import LATEST_S
 from underpass.sessions.room import Room, log
 from underpass.store import SessionLogLine
 
@@ -14,6 +15,8 @@ GATHER_S = 0.2
 MAX_WAITING_LINES = 2000
 """What one session may have waiting to be stored; a flood loses its oldest lines."""
 PAGE_LINES = 500
+MAX_TEXT_CHARS = 10_000
+"""Of one line while it waits: a little more than is stored, so that the store marks the cut."""
 SOURCES = frozenset({"stdout", "stderr", "agent"})
 
 
@@ -58,8 +61,9 @@ class Logs:
                 if await self._room.store.sessions.find(session_id) is None:
                     continue
                 await self._room.store.session_logs.append(session_id, lines)
-            except StorageError as error:
-                # A full disk must not end a session; its log has a gap.
+            except AppError as error:
+                # A full disk, or lines that one session's agent made up, must end neither the
+                # session nor the others' logs; its own has a gap.
                 log.warning("log lines of %s were lost: %s", session_id, error.message)
             event = self._news.pop(session_id, None)
             if event is not None:
@@ -98,8 +102,10 @@ class Logs:
 
     def _line(self, said: dict[str, Any]) -> SessionLogLine:
         at, source = said.get("t"), str(said.get("source"))
+        if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at <= LATEST_S:
+            at = self._room.clock.now()  # NaN comes here, too
         return SessionLogLine(
-            at=float(at) if isinstance(at, int | float) else self._room.clock.now(),
+            at=float(at),
             source=source if source in SOURCES else "agent",
-            text=str(said.get("text") or ""),
+            text=str(said.get("text") or "")[:MAX_TEXT_CHARS],
         )

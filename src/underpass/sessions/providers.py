@@ -18,6 +18,8 @@ _T = TunnelStatus
 MAX_MODELS = 2000
 MAX_MODEL_ID_CHARS = 512
 MAX_REASON_CHARS = 500
+MAX_WINDOW = 1 << 53
+"""In tokens; beyond it a browser counts wrong, and far beyond it JSON writers fail."""
 
 # What the table has no move for, said as the nearest that it has: an agent that dialled in anew
 # may find a server that fails, and for this hub it has not run yet.
@@ -65,8 +67,9 @@ def read_readiness(message: dict[str, Any]) -> Readiness:
     """What an agent's `tunnel.readiness` says, cut to sane sizes; ValueError for a strange state."""
     state = _P(str(message.get("state")))
     server = message.get("server")
-    listed = message.get("models") or ()
-    models = [_model(one) for one in listed[:MAX_MODELS] if isinstance(one, dict)]
+    listed = message.get("models")
+    taken = listed[:MAX_MODELS] if isinstance(listed, list) else ()
+    models = [_model(one) for one in taken if isinstance(one, dict)]
     return Readiness(
         state=state,
         reason=str(message.get("reason") or "")[:MAX_REASON_CHARS],
@@ -196,7 +199,7 @@ def _model(said: dict[str, Any]) -> dict[str, Any]:
     owned_by = said.get("owned_by")
     return {
         "id": str(said.get("id") or "")[:MAX_MODEL_ID_CHARS],
-        "max_model_len": window if isinstance(window, int) else None,
+        "max_model_len": window if type(window) is int and 0 < window <= MAX_WINDOW else None,
         "owned_by": str(owned_by)[:100] if owned_by else None,
         "modalities": [str(m)[:40] for m in modalities[:20]]
         if isinstance(modalities, list)

@@ -19,13 +19,28 @@ def dump(value: Any) -> bytes:
 def load_object(text: bytes, what: str) -> dict[str, Any]:
     """The JSON object in `text`; `what` names it in the error. Raises BadFrame."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number)
+        if b"\\ud" in text.lower():
+            value = json.loads(_without_lone_surrogates(value))
     except (ValueError, RecursionError):
         # Nesting beyond Python's stack and numbers beyond its digits arrive here as well.
         raise BadFrame(f"{what} is not JSON.") from None
     if not isinstance(value, dict):
         raise BadFrame(f"{what} is not a JSON object.")
     return value
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _without_lone_surrogates(value: Any) -> str:
+    """`value` as JSON that can be written as UTF-8: halves of a character become U+FFFD.
+
+    Models do name such things, and neither a database nor an answer of the API can carry them.
+    """
+    words = json.dumps(value, ensure_ascii=False)
+    return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def text(fields: dict[str, Any], name: str, most: int, default: str | None = None) -> str:
