@@ -63,7 +63,7 @@ class Holder:
 
     async def run(self) -> None:
         """Dial and serve until `close`. Raises LinkRefused."""
-        while not self._is_closing:
+        while True:
             self._connect_now.clear()
             try:
                 carrier = await dial(self._way, self._token)
