@@ -1,40 +1,49 @@
-"""What a hostile or broken agent says: the hub takes what can be and goes on."""
+"""What an agent says about itself and its session."""
 
-import asyncio
-
-import pytest
-
-from tests.sessions.conftest import PlayedAgent, World
+from tests.sessions.conftest import World
 
 
-async def attached(world: World, name: str = "box") -> tuple[str, PlayedAgent]:
-    session, _ = await world.sessions.attach(world.alice, name=name, host="gpu-17")
-    return session.id, await world.agent(session.id)
+async def test_hello_fills_in_the_session(world: World) -> None:
+    """Host, version, scheduler and the time that is left, in words a page can show."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="login")
+    agent = await world.agent(session.id)
+    await agent.say(
+        "agent.hello",
+        version="0.1",
+        host="gpu-17",
+        scheduler={"kind": "slurm", "job_id": "42"},
+        wall_time_left_s=7200,
+    )
+    found = await world.get(session.id)
+    assert (found.host, found.agent_version) == ("gpu-17", "0.1")
+    assert found.scheduler == {"kind": "slurm", "job_id": "42"}
+    assert found.wall_time_ends_at == world.clock.now() + 7200
 
 
-@pytest.mark.parametrize("left_s", [1e300, float("inf"), float("nan"), 10**400, True, "9", [1]])
-async def test_a_time_that_cannot_be_is_not_believed(world: World, left_s: object) -> None:
-    """And does not keep the hub from starting again: what an agent says is stored."""
-    session_id, agent = await attached(world)
-    await agent.serve("box")
-    await agent.say("session.wall_time", left_s=left_s)
-    assert (await world.get(session_id)).wall_time_ends_at is None
-    await world.restart_hub()
-    assert (await world.provider())["session"]["wall_time_ends_at"] is None
+async def test_wall_time_is_pushed_when_it_really_changes(world: World) -> None:
+    """A count-down alone is no news; an extension is."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="a")
+    agent = await world.agent(session.id)
+    await agent.say("session.wall_time", left_s=3600)
+    ends_at = (await world.get(session.id)).wall_time_ends_at
+    world.clock.advance(60)
+    await agent.say("session.wall_time", left_s=3539)
+    assert (await world.get(session.id)).wall_time_ends_at == ends_at
+    await agent.say("session.wall_time", left_s=7200)
+    assert (await world.get(session.id)).wall_time_ends_at == world.clock.now() + 7200
+    await agent.say("session.wall_time", left_s="soon")
+    await agent.say("session.wall_time", left_s=True)
+    assert (await world.get(session.id)).wall_time_ends_at == world.clock.now() + 7200
 
 
-@pytest.mark.parametrize("at", [float("nan"), float("inf"), 1e300, -1, 10**400, True, "now"])
-async def test_odd_log_lines_do_not_end_the_others_logs(world: World, at: object) -> None:
-    """A line's time is the hub's where the agent's is none; whoever else logs is not touched."""
-    session_id, agent = await attached(world)
-    other_id, other = await attached(world, "other")
-    await agent.say("session.log", lines=[{"t": at, "source": "stdout", "text": "odd"}])
-    no_lines: tuple[object, ...] = (None, "abc", 5, {"a": 1}, [1, None, "x", []])
-    for lines in no_lines:
-        await agent.say("session.log", lines=lines)
-    await other.say("session.log", lines=[{"t": 5.0, "source": "stdout", "text": "fine"}])
-    follow = await world.sessions.follow(world.alice, other_id, after=0)
-    async with asyncio.timeout(5):
-        assert (await anext(follow)).text == "fine"
-    (line,) = await world.sessions.logs(world.alice, session_id, tail=10)
-    assert (line.text, line.at) == ("odd", world.clock.now())
+async def test_words_that_this_hub_does_not_know_are_passed_over(world: World) -> None:
+    """A newer agent, a strange reason, a strange state: the session goes on."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="a")
+    agent = await world.agent(session.id)
+    tunnel_id = await agent.serve("box")
+    await agent.say("agent.news", anything=1)
+    await agent.ready(tunnel_id, "melting")
+    await agent.say("tunnel.readiness", tunnel_id="tun_none", state="running")
+    assert (await world.provider())["status"] == "running"
+    await agent.say("session.ended", reason="bored", exit_code="x", message=None)
+    assert (await world.until_ended(session.id)).end_reason == "server_exited"

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.rig.waiting import eventually_async
 from tests.sessions.conftest import World
 from underpass import store as stores
-from underpass.clusters.base import JobPhase
+from underpass.clusters.base import JobOrder, JobPhase, JobRef
 from underpass.clusters.fake import FakeCluster
 from underpass.core.clock import FakeClock
+from underpass.core.errors import StorageError
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
-from underpass.store import UserRecord
+from underpass.sessions.room import Live
+from underpass.store import SessionRecord, UserRecord
 
 
 async def test_a_lost_submit_answer_makes_one_job(world: World) -> None:
@@ -51,6 +54,35 @@ async def test_a_hub_that_dies_while_it_submits_finds_the_job(world: World) -> N
     await world.restart_hub()
     await world.until(session.id, "queued", has_job=True)
     assert len(world.cluster.jobs()) == 1
+
+
+async def test_a_job_that_could_not_be_written_down_is_found_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full for the moment in which the cluster answered: no second job is made."""
+    real = world.store.sessions.update
+    failures: list[dict[str, Any]] = []
+
+    async def full(session_id: str, **changes: Any) -> SessionRecord:
+        if changes.get("job_id") is not None and not failures:
+            failures.append(changes)
+            raise StorageError("The disk is full.")
+        return await real(session_id, **changes)
+
+    monkeypatch.setattr(world.store.sessions, "update", full)
+    submits = 0
+    submit = world.cluster.submit
+
+    async def counted(order: JobOrder) -> str:
+        nonlocal submits
+        submits += 1
+        return await submit(order)
+
+    monkeypatch.setattr(world.cluster, "submit", counted)
+    session = await world.start()
+    found = await world.until(session.id, "queued", has_job=True)
+    assert len(failures) == submits == 1
+    assert found.job_id == world.cluster.jobs()[0].job_id
 
 
 async def test_a_double_job_is_ended(world: World) -> None:
@@ -180,6 +212,65 @@ async def test_an_agent_that_never_dials_in_is_given_up(world: World) -> None:
     assert (await world.get(session.id)).status == "queued"
     await world.pass_time(600)
     assert (await world.until_ended(session.id)).end_reason == EndReason.AGENT_LOST
+
+
+async def test_a_cluster_that_is_slow_with_a_log_delays_no_other_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last words of an agent that never dialled in are fetched beside everything else."""
+    is_answering = asyncio.Event()
+
+    async def slow(job: JobRef, lines: int) -> list[str]:
+        await is_answering.wait()
+        return ["The hub could not be reached."]
+
+    monkeypatch.setattr(world.cluster, "logs", slow)
+    silent = await world.start()
+    await world.until(silent.id, "queued", has_job=True)
+    world.cluster.end(world.cluster.orders[-1].tag, EndReason.NODE_FAILURE, 1, "NODE_FAIL")
+    live = await world.live(silent.id)
+
+    async def is_asked() -> bool:
+        await world.sessions.reconciler.tick()
+        world.clock.advance(1)
+        return live.is_asking and live.ended_at is not None
+
+    await eventually_async(is_asked, 5)
+    assert (await world.get(silent.id)).status == "queued"
+    other = await world.start(name="other")
+
+    async def is_submitted() -> bool:
+        await world.sessions.reconciler.tick()
+        return (await world.get(other.id)).job_id is not None
+
+    await eventually_async(is_submitted, 5)
+    is_answering.set()
+    assert (await world.until_ended(silent.id)).end_reason == EndReason.NODE_FAILURE
+    lines = await world.sessions.logs(world.alice, silent.id, tail=10)
+    assert lines[-1].text == "The hub could not be reached."
+
+
+async def test_an_ended_session_costs_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its job is cleared away it is not looked at again, until it is started anew."""
+    session, agent, _ = await world.running()
+    await agent.say("session.ended", reason="server_exited", exit_code=1, message="")
+    await world.until_ended(session.id)
+    await world.pass_time(20)
+    looked: list[str] = []
+    real = world.sessions.reconciler.reconcile
+
+    async def counted(live: Live) -> None:
+        looked.append(live.record.id)
+        await real(live)
+
+    monkeypatch.setattr(world.sessions.reconciler, "reconcile", counted)
+    await world.sessions.reconciler.tick()
+    assert looked == []
+    await world.sessions.restart(world.alice, session.id)
+    await world.until(session.id, "queued", has_job=True)
+    assert looked
 
 
 async def test_a_refused_job_is_said_in_the_cluster_s_words(world: World) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.rig.waiting import eventually_async
 from tests.sessions.conftest import PlayedAgent, World
 from underpass.core.errors import Conflict, InvalidRequest, NotFound
 from underpass.store import TunnelRecord
@@ -232,6 +233,19 @@ async def test_a_renamed_tunnel_keeps_its_name_when_its_agent_comes_back(world: 
     answer = await back.offer("8000", "box", tunnel_id=tunnel_id)
     assert (answer["tunnel_id"], answer["name"]) == (tunnel_id, "new")
     assert (await tunnel_of(world, session_id)).status == "running"
+
+
+async def test_a_renamed_tunnel_keeps_its_name_when_its_session_is_restarted(world: World) -> None:
+    """The next launch offers it under the name that it has now."""
+    session, _, tunnel_id = await world.running()
+    live, tunnel = await world.live(session.id), await tunnel_of(world, session.id)
+    await world.sessions.tunnels.change(live, tunnel, name="new", openai=None)
+    await world.sessions.restart(world.alice, session.id)
+    await world.until(session.id, "queued", has_job=True)
+    order = await eventually_async(lambda: world.cluster.orders[1:], 5)
+    assert order[0].tunnel == "new"
+    back = await world.agent(session.id)
+    assert await back.serve("new") == tunnel_id
 
 
 async def test_a_strangers_tunnel_id_in_an_offer_is_not_believed(world: World) -> None:
