@@ -112,6 +112,10 @@ class Reconciler:
                     return
                 if isinstance(action, _ASKS_CLUSTER) and (live.is_asking or now < live.held_until):
                     return
+                if isinstance(action, End) and self._has_more_to_say(live):
+                    if not live.is_asking:
+                        self._ask(live, lambda cluster: self._fetch_last_words(live, cluster))
+                    return
                 log.debug("= %s %s %r", live.record.id, live.record.status, action)
                 await self._do(live, action)
             log.error("session %s does not come to rest", live.record.id)
@@ -136,7 +140,11 @@ class Reconciler:
         """Starts the polls that are due, and looks at every session for what only time brings."""
         self._polls.start_due()
         # One that is being worked on looks again by itself when that is done.
-        idle = {one for one, live in self._room.live.items() if not live.lock.locked()}
+        idle = {
+            one
+            for one, live in self._room.live.items()
+            if not live.is_at_rest and not live.lock.locked()
+        }
         await self._look_at(idle)
 
     async def idle(self) -> None:
@@ -227,8 +235,6 @@ class Reconciler:
         touched(live, asked_agent_at=self._room.clock.now())
 
     async def _end(self, live: Live, end: End) -> None:
-        if live.link_state is LinkState.NEVER and not live.record.is_attached:
-            await self._fetch_last_words(live)
         last_line = await self._logs.last_of_server(live.record.id)
         message = end_sentence(
             end.reason,
@@ -250,15 +256,21 @@ class Reconciler:
         await self._room.note(live.record.id, "ended", message)
         await self._tunnels.link_gone(live)
 
-    async def _fetch_last_words(self, live: Live) -> None:
-        """An agent that never dialled in said why in its own log, on the cluster."""
-        cluster = self._places.cluster(live.record.cluster_id)
-        if cluster is None or live.rejected is not None:
-            return
-        with suppress(LaunchError, TimeoutError):
+    def _has_more_to_say(self, live: Live) -> bool:
+        """Whether a session that ends has an agent that could never say why."""
+        is_unheard = live.link_state is LinkState.NEVER and live.record.job_id is not None
+        return is_unheard and not live.has_last_words
+
+    async def _fetch_last_words(self, live: Live, cluster: Cluster | None) -> None:
+        """Its own log on the cluster tells, if the cluster answers in time."""
+        try:
             async with asyncio.timeout(_LAST_WORDS_S):
-                for line in await cluster.logs(JobRef(live.tag, live.record.job_id), 50):
+                for line in await cluster.logs(_job(live), 50) if cluster is not None else ():
                     self._logs.say(live.record.id, line)
+        except (LaunchError, TimeoutError):
+            return
+        finally:
+            live.has_last_words = True
 
     def _send_away(self, live: Live) -> None:
         """The session is over and its agent is still there: it must not come back."""
@@ -304,13 +316,22 @@ class Reconciler:
             log.exception("submitting %s failed", live.record.id)
             live.rejected = f"It could not be started ({type(error).__name__})."
         else:
-            async with live.lock:
-                live.in_doubt_since = live.missing_since = None
-                await self._room.change(live, job_id=job_id, status_reason="Submitted.")
+            await self._submitted(live, job_id)
         finally:
             live.is_submitting = live.is_asking = False
             self._polls.hurry(live.record.cluster_id)
             self.wake(live.record.id)
+
+    async def _submitted(self, live: Live, job_id: str) -> None:
+        live.missing_since = None
+        # Until it is written down, the job is one that must be looked for and not made again.
+        live.in_doubt_since = self._room.clock.now()
+        try:
+            async with live.lock:
+                await self._room.change(live, job_id=job_id, status_reason="Submitted.")
+                live.in_doubt_since = None
+        except AppError as error:
+            log.warning("the job of %s is not stored: %s", live.record.id, error.message)
 
     async def _submit_job(self, live: Live) -> str:
         cluster = self._places.cluster(live.record.cluster_id)
@@ -358,7 +379,7 @@ class Reconciler:
 
     async def _cancel(self, live: Live, cluster: Cluster | None, kill: bool) -> None:
         if cluster is not None:
-            await cluster.cancel(JobRef(live.tag, live.record.job_id), kill=kill)
+            await cluster.cancel(_job(live), kill=kill)
         now = self._room.clock.now()
         if kill:
             touched(live, killed_at=now)
@@ -376,6 +397,10 @@ class Reconciler:
         if cluster is not None:
             await cluster.cancel(JobRef(live.tag), kill=True)
         live.is_swept = True
+
+
+def _job(live: Live) -> JobRef:
+    return JobRef(live.tag, live.record.job_id)
 
 
 def _order(live: Live, token: str, stop_grace_s: float) -> JobOrder:

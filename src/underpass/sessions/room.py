@@ -93,6 +93,8 @@ class Live:
     wish: Wish | None = None
     is_swept: bool = False
     wants_restart: bool = False
+    has_last_words: bool = False
+    """Whether its cluster was asked for the log of an agent that never dialled in."""
     switched_off: set[str] = field(default_factory=set)
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
@@ -134,12 +136,19 @@ class Live:
             else None,
         )
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether time alone changes nothing about it: it has ended and was cleared away."""
+        is_cleared = self.is_swept or self.record.is_attached
+        is_over = self.record.status in SESSION_ENDS and is_cleared
+        return is_over and not self.wants_restart and not self.is_removed
+
     def forget_launch(self) -> None:
         """Before a new launch: what was known of the last one no longer holds."""
         self.said = self.report = self.ended_at = self.missing_since = self.silent_since = None
         self.in_doubt_since = self.rejected = self.wish = None
         self.extras, self.cancelled_extras = (), set()
-        self.is_submitting = self.is_swept = self.wants_restart = False
+        self.is_submitting = self.is_swept = self.wants_restart = self.has_last_words = False
         self.held_until = 0.0
         self.readiness.clear()
         self.switched_off.clear()

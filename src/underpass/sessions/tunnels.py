@@ -192,6 +192,10 @@ class Tunnels:
             live.readiness.pop(tunnel.id, None)
         if not changes:
             return tunnel
+        spec = live.record.spec
+        if "name" in changes and spec.get("tunnel") == tunnel.name:
+            # What the next launch is told to offer.
+            await self._room.change(live, spec=spec | {"tunnel": name})
         tunnel = await self._room.store.tunnels.update(tunnel.id, **changes)
         await self._publish(live, tunnel)
         if "openai" in changes and tunnel.status is not _T.STOPPED:
