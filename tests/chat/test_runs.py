@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -252,6 +253,26 @@ async def test_a_run_that_was_waiting_is_interrupted_at_once(tmp_path: Path) -> 
     async with open_rig(tmp_path) as rig:
         await rig.stored(rig.run(sent["run"]["id"]))
         assert rig.run(sent["run"]["id"]).record.status is MessageStatus.INTERRUPTED
+
+
+async def test_a_run_that_is_just_beginning_is_nobodys_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tidying in the moment between its storing and its start does not take it up a second time."""
+    async with open_rig(tmp_path) as rig:
+        begin = rig.store.answers.begin
+
+        async def tidied(*args: Any) -> None:
+            await begin(*args)
+            await rig.chats.runs.tidy()
+            assert rig.chats.runs.active() == []
+
+        monkeypatch.setattr(rig.store.answers, "begin", tidied)
+        run, answer = await rig.ask()
+        answer.finish("Hello.")
+        await rig.stored(run)
+        message = await rig.store.messages.get(run.record.message_id)
+        assert (message.status, message.content) == (MessageStatus.COMPLETE, "Hello.")
 
 
 async def test_runs_of_a_living_hub_are_left_alone(tmp_path: Path) -> None:

@@ -49,6 +49,26 @@ async def test_text_is_stored_within_half_a_second(rig: ChatRig) -> None:
     answer.finish()
 
 
+async def test_a_bug_does_not_end_the_storing(
+    rig: ChatRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong once is tried again, and the log says no word of the text."""
+    monkeypatch.setattr(writer_module, "RETRY_S", 0.01)
+    real = rig.store.answers.append
+
+    async def failing(*args: object, **more: object) -> set[str]:
+        monkeypatch.setattr(rig.store.answers, "append", real)
+        raise RuntimeError("secret words")
+
+    monkeypatch.setattr(rig.store.answers, "append", failing)
+    run, answer = await rig.ask()
+    answer.say("secret words")
+    await eventually_async(lambda: run.stored_position == 12)
+    answer.finish()
+    assert "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 async def test_a_lot_of_text_is_stored_at_once(
     rig: ChatRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
@@ -48,6 +49,7 @@ class Runs:
         self._feed = feed
         self._clock = clock
         self._runs: dict[str, Run] = {}
+        self._beginning: set[str] = set()
         # Several hubs may share one PostgreSQL: what has a heartbeat is somebody else's.
         self._orphan_s = 0.0 if store.database.is_sqlite else ORPHAN_S
         self.writer = RunWriter(store, clock)
@@ -102,6 +104,15 @@ class Runs:
         picked = pick(model, providers, caller_name=caller.user_name)
         require_allowed(caller, picked.provider, picked.upstream_model)
         return picked
+
+    @contextmanager
+    def beginning(self, run_id: str) -> Iterator[None]:
+        """While a run is in the store and not started yet: it is nobody's orphan."""
+        self._beginning.add(run_id)
+        try:
+            yield
+        finally:
+            self._beginning.discard(run_id)
 
     def start(
         self, caller: Principal, record: RunRecord, message: MessageRecord, body: dict[str, Any]
@@ -237,7 +248,8 @@ class Runs:
         """Goes on with the runs that have no end and that no living hub is looking after."""
         now = self._clock.now()
         for record in await self._store.runs.unfinished():
-            if record.id in self._runs or now - record.heartbeat_at < self._orphan_s:
+            is_ours = record.id in self._runs or record.id in self._beginning
+            if is_ours or now - record.heartbeat_at < self._orphan_s:
                 continue
             message = await self._store.messages.get(record.message_id)
             owner = await self._store.users.get(record.owner_id)

@@ -183,9 +183,10 @@ class Chats:
         changes = {"updated_at": now, "model": model}
         if not chat.title:
             changes["title"] = title_of(question.content)
-        await self._store.answers.begin(added, run, changes)
-        branch = branch_of([*messages, question], question.id)
-        self.runs.start(caller, run, reply, request_body(model, branch, settings))
+        body = request_body(model, branch_of([*messages, question], question.id), settings)
+        with self.runs.beginning(run.id):
+            await self._store.answers.begin(added, run, changes)
+            self.runs.start(caller, run, reply, body)
         self._published(await self._store.chats.get(chat.id))
         return {
             "message": message_out(question),
@@ -250,6 +251,8 @@ class Chats:
                 await self.tidy()
             except AppError as error:
                 LOG.warning("tidying chats failed: %s", error.code)
+            except Exception as error:  # noqa: BLE001 - our own bug must not end the tidying
+                LOG.error("tidying chats failed: %s", type(error).__name__)
 
 
 def _parent(messages: list[MessageRecord], new: NewMessage) -> MessageRecord | None:

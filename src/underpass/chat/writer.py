@@ -7,6 +7,7 @@ on, say so to their watchers, and what they said stays in memory until it is sto
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Protocol
 
 from underpass.chat.log import RunLog
@@ -19,6 +20,7 @@ INTERVAL_S = 0.5
 HEARTBEAT_S = 10.0
 MAX_UNSTORED = 16 * 1024
 RETRY_S = 2.0
+LOG = logging.getLogger(__name__)
 
 
 class Writable(Protocol):
@@ -121,8 +123,16 @@ class RunWriter:
             await _wait(self._is_pending, HEARTBEAT_S)
             self._is_pending.clear()
             await _wait(self._is_urgent, self._interval_s)
-            if not await self.flush():
+            if not await self._flush_safely():
                 await asyncio.sleep(RETRY_S)
+
+    async def _flush_safely(self) -> bool:
+        try:
+            return await self.flush()
+        except Exception as error:  # noqa: BLE001 - a bug over one run must not end the storing
+            # The type only: the text of an error could repeat what somebody wrote.
+            LOG.error("runs could not be stored: %s", type(error).__name__)
+            return False
 
     def _put_back(self, dirty: dict[str, Writable]) -> None:
         alive = {run_id: run for run_id, run in dirty.items() if run_id in self._runs}
