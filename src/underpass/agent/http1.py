@@ -9,6 +9,7 @@ speak HTTP gets a typed error, and nothing that it sends can make the agent wait
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def request_head(
 # --- bodies ----------------------------------------------------------------------------------
 
 
-class Body:
+class Body(ABC):
     """Reads one body: `feed` what came, get what it carries; `is_done` at its end."""
 
     __slots__ = ("is_done", "rest")
@@ -64,9 +65,9 @@ class Body:
         self.rest = b""
         """Bytes after the end: no server has a reason to send any."""
 
+    @abstractmethod
     def feed(self, data: bytes) -> bytes:
         """The body bytes in `data`. Raises BadAnswer."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """The connection ended. Raises BadAnswer if the body had not."""
