@@ -8,9 +8,10 @@ import pytest
 
 from tests.agent.running import offer, running_agent
 from tests.agent.strangers import stranger
-from tests.fakes.hub import FakeHub
+from tests.fakes.hub import FakeHub, whole
 from tests.fakes.stub_server import StubServer
 from tests.rig.waiting import eventually_async
+from underpass.tunnel.link import StreamKind
 
 
 @pytest.fixture
@@ -129,6 +130,51 @@ async def test_a_tunnel_that_was_offered_may_be_opened_again(
         await hub.wait_said("tunnel.offer")
         hub.link.send_control(open_message(str(stub.port)))
         await hub.wait_said("tunnel.readiness", tunnel_id="tun_x", state="running")
+
+
+async def test_the_flag_is_turned_on(hub: FakeHub, stub: StubServer) -> None:
+    """A tunnel of plain bytes becomes a provider: its models are told from then on."""
+    async with running_agent(hub, offer(str(stub.port), openai=False)):
+        await hub.wait_said("tunnel.readiness", state="running")
+        assert hub.said("tunnel.readiness")[-1]["models"] == []
+        hub.control.clear()
+        hub.link.send_control(open_message(str(stub.port), tunnel_id="tun_t1", openai=True))
+        said = await hub.wait_said("tunnel.readiness", state="running")
+        assert said["models"][0]["id"] == "stub"
+        stream = await hub.open("", "", kind=StreamKind.RAW, tunnel="tun_t1")
+        assert (await whole(stream)).header("x-underpass-error") == "route_not_allowed"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_flag_is_turned_off(hub: FakeHub, stub: StubServer, allowed: bool) -> None:
+    """Without it the whole port is open: only where the session lets the hub choose targets."""
+    async with running_agent(hub, offer(str(stub.port)), allow_hub_targets=allowed):
+        await hub.wait_said("tunnel.readiness", state="running")
+        hub.control.clear()
+        hub.link.send_control(open_message(str(stub.port), tunnel_id="tun_t1", openai=False))
+        await hub.wait_said("tunnel.readiness", state="running")
+        stream = await hub.open("", "", kind=StreamKind.RAW, tunnel="tun_t1")
+        head = await stream.response()
+        assert head.status == (200 if allowed else 404)
+        stream.cancel("enough")
+
+
+async def test_what_the_hub_opened_is_offered_after_its_restart(
+    hub: FakeHub, stub: StubServer
+) -> None:
+    """A hub that forgot everything hears of all tunnels, with the ids that it gave them."""
+    async with StubServer() as other:
+        async with running_agent(hub, offer(str(stub.port)), allow_hub_targets=True):
+            await hub.wait_said("tunnel.offer")
+            hub.link.send_control(open_message(str(other.port)))
+            await hub.wait_said("tunnel.readiness", tunnel_id="tun_x", state="running")
+            hub.control.clear()
+            await hub.stop_listening()
+            hub.links.clear()
+            await hub.listen()
+            again = await hub.wait_said("tunnel.offer", tunnel_id="tun_x")
+            assert (again["name"], again["target"]) == ("more", f"127.0.0.1:{other.port}")
+            await hub.wait_said("tunnel.offer", tunnel_id="tun_t1")
 
 
 async def test_unknown_words_are_left_alone(hub: FakeHub, stub: StubServer) -> None:

@@ -145,35 +145,42 @@ class Command:
         env.update({name: _fill(value, values) for name, value in plan.env.items()})
         if held is not None:
             held.close()
+        out, err = _Pipe(), _Pipe()
         try:
+            # Pipes of our own: asyncio's `wait` would also wait for a grandchild that keeps them.
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdout=out.write_end,
+                stderr=err.write_end,
                 env=env,
                 cwd=plan.cwd,
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _LIBC is not None else None,
-                limit=MAX_LINE_BYTES,
             )
         except (OSError, ValueError) as error:
+            out.close_reading()
+            err.close_reading()
             raise _not_started(plan.argv[0], plan.cwd, error) from error
+        finally:
+            out.close_writing()
+            err.close_writing()
         self._started_at = asyncio.get_running_loop().time()
         self._saw_address_in_use = False
-        out, err = self._process.stdout, self._process.stderr
-        assert out is not None
-        assert err is not None
         self._readers = [
             asyncio.create_task(self._read(out, "stdout")),
             asyncio.create_task(self._read(err, "stderr")),
         ]
 
-    async def _read(self, stream: asyncio.StreamReader, source: str) -> None:
-        while line := await _read_line(stream):
-            if self._is_port_held and _IN_USE.search(line):
-                self._saw_address_in_use = True
-            self._on_line(source, line.decode("utf-8", "replace").rstrip("\r\n"))
+    async def _read(self, pipe: _Pipe, source: str) -> None:
+        transport, stream = await pipe.open()
+        try:
+            while line := await _read_line(stream):
+                if self._is_port_held and _IN_USE.search(line):
+                    self._saw_address_in_use = True
+                self._on_line(source, line.decode("utf-8", "replace").rstrip("\r\n"))
+        finally:
+            transport.close()
 
     async def _wait_once(self) -> int:
         process = self._process
@@ -183,6 +190,7 @@ class Command:
         _done, still = await asyncio.wait(self._readers, timeout=1.0)
         for reader in still:
             reader.cancel()
+        await asyncio.gather(*still, return_exceptions=True)
         return code
 
     def _lost_its_port(self, code: int) -> bool:
@@ -202,6 +210,30 @@ class Command:
         # A server that crashed leaves its socket, and most refuse to bind over one.
         Path(path).unlink(missing_ok=True)
         return path
+
+
+class _Pipe:
+    """A pipe whose writing end the command gets."""
+
+    def __init__(self) -> None:
+        self._read_end, self.write_end = os.pipe()
+
+    async def open(self) -> tuple[asyncio.ReadTransport, asyncio.StreamReader]:
+        """Its reading end on the event loop."""
+        stream = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(self._read_end, "rb", 0)
+        )
+        return transport, stream
+
+    def close_writing(self) -> None:
+        """The command has it now: without this the end would never be seen."""
+        os.close(self.write_end)
+
+    def close_reading(self) -> None:
+        """Nobody will write."""
+        os.close(self._read_end)
 
 
 def exit_words(code: int) -> str:
@@ -234,7 +266,7 @@ async def _read_line(stream: asyncio.StreamReader) -> bytes:
     except asyncio.IncompleteReadError as error:
         return error.partial
     except asyncio.LimitOverrunError as error:
-        return await stream.read(max(error.consumed, 1))
+        return await stream.read(min(max(error.consumed, 1), MAX_LINE_BYTES))
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
