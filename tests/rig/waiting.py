@@ -49,6 +49,22 @@ async def eventually_async(
         pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
 
+class Steady:
+    """A condition: what `read()` gives is something, and has been the same for `for_s` seconds."""
+
+    def __init__(self, read: Callable[[], Any], for_s: float) -> None:
+        self._read = read
+        self._for_s = for_s
+        self._value: Any = None
+        self._since = time.monotonic()
+
+    def __call__(self) -> bool:
+        value, now = self._read(), time.monotonic()
+        if value != self._value or not value:
+            self._value, self._since = value, now
+        return now - self._since >= self._for_s
+
+
 def _try(condition: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return condition(), None
