@@ -124,19 +124,6 @@ def test_a_file_that_cannot_be_opened_is_named(
     assert capsys.readouterr().err == "underpass: /nowhere/at/all: No such file or directory.\n"
 
 
-def test_a_part_that_is_not_installed_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The base install has no hub."""
-
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError("No module", name="sqlalchemy")
-
-    monkeypatch.setattr(main, "import_module", missing)
-    assert run(["hub"]) == 1
-    assert "underpass[hub]" in capsys.readouterr().err
-
-
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no error of ours leaves with its trace."""
 
@@ -152,3 +139,36 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     """For bug reports."""
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"underpass {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("structlog", "hub"), ("uvloop", "hub"), ("asyncpg", "postgres")]
+)
+def test_a_part_that_is_not_installed_is_named(
+    package: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The base install has the agent only; the hub's commands say what to install."""
+
+    def needs_more() -> None:
+        raise ModuleNotFoundError(f"No module named '{package}'", name=f"{package}.inner")
+
+    play(monkeypatch, needs_more)
+    assert run(["played"]) == 1
+    said = capsys.readouterr().err
+    assert package in said
+    assert f"pip install 'underpass[{extra}]'" in said
+    assert said.count("\n") == 1
+
+
+def test_a_missing_room_of_our_own_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No advice to install something can hide it."""
+
+    def broken() -> None:
+        raise ModuleNotFoundError("No module named 'underpass.lost'", name="underpass.lost")
+
+    play(monkeypatch, broken)
+    with pytest.raises(ModuleNotFoundError):
+        run(["played"])

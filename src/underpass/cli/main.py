@@ -119,18 +119,10 @@ def _names(command: Command, group: tuple[Command, ...]) -> str:
 
 
 def load(command: Command) -> Any:
-    """The command as Typer runs it. Raises AppError when its part is not installed."""
+    """The command as Typer runs it."""
     import typer
 
-    try:
-        module = import_module(f"underpass.cli.{command.module}")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "underpass":
-            raise
-        raise AppError(
-            f"`underpass {command.name}` needs parts that are not installed ({error.name}).",
-            hint="Install them with: pip install 'underpass[hub]'",
-        ) from error
+    module = import_module(f"underpass.cli.{command.module}")
     found = getattr(module, command.attribute)
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False)
@@ -140,8 +132,20 @@ def load(command: Command) -> Any:
 
 
 def _call(command: Command, words: list[str]) -> int:
-    runner = load(command)
-    result = runner.main(words, prog_name=f"underpass {command.name}", standalone_mode=False)
+    """Raises AppError when the command needs what only an extra installs."""
+    try:
+        runner = load(command)
+        result = runner.main(words, prog_name=f"underpass {command.name}", standalone_mode=False)
+    except ModuleNotFoundError as error:
+        # At any time, not only now: the hub's commands load its rooms when they run.
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "underpass"):
+            raise
+        extra = "postgres" if package == "asyncpg" else "hub"
+        raise AppError(
+            f"`underpass {command.name}` needs a part that is not installed ({package}).",
+            hint=f"Install it with: pip install 'underpass[{extra}]'",
+        ) from error
     return result if isinstance(result, int) else 0
 
 
