@@ -217,6 +217,25 @@ async def test_an_agent_that_floods_loses_lines_and_then_its_link(
     assert len(rig.room.heard) <= 9
 
 
+async def test_what_waits_is_bounded_in_bytes_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few large messages fill memory as well as many small ones; told ones make room again."""
+    monkeypatch.setattr(module, "MAX_NEWS_BYTES", 10_000)
+    agent, _ = await rig.connect()
+    await rig.heard("ses_1: up")
+    live = rig.links._by_owner["ses_1"]
+    for _ in range(10):
+        agent.send_control({"type": "tunnel.offer", "x": "y" * 5000})
+        await eventually_async(lambda: live._bytes_waiting == 0, 5, "told")
+    rig.room.gate.clear()
+    for _ in range(5):
+        agent.send_control({"type": "tunnel.offer", "x": "y" * 5000})
+    await eventually_async(lambda: agent.is_closed, 5, "the link is closed")
+    rig.room.gate.set()
+    await eventually_async(lambda: rig.room.heard[-1] == "ses_1: closed flood", 5, "told")
+
+
 async def test_a_users_links_end_together(rig: Rig) -> None:
     """And only theirs; the agents do not come back."""
     mine, _ = await rig.connect()

@@ -32,6 +32,8 @@ from underpass.tunnel.protocol.limits import LinkSettings
 
 MAX_NEWS = 1000
 """Control messages of one link that may wait; more, and log lines are lost before the link is."""
+MAX_NEWS_BYTES = 4 << 20
+"""And so many bytes of them: as objects they take up to thirty times as much."""
 
 _log = structlog.get_logger("underpass.links")
 
@@ -87,6 +89,14 @@ class News(Enum):
     UP = "up"
     DOWN = "down"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One control message that waits to be told, and its bytes on the wire."""
+
+    message: dict[str, Any]
+    size: int
 
 
 class Links:
@@ -217,7 +227,9 @@ class LiveLink:
         )
         self._greeter = greeter
         self._on_over = on_over
-        self._news: asyncio.Queue[News | dict[str, Any]] = asyncio.Queue()
+        self._news: asyncio.Queue[News | _Said] = asyncio.Queue()
+        self._bytes_seen = 0
+        self._bytes_waiting = 0
         self._lost_lines = 0
         self._was_up = False
         self._task = asyncio.create_task(self._attend(before), name=f"link {credential.id}")
@@ -239,8 +251,11 @@ class LiveLink:
     # --- the link's callbacks: they must return at once ---------------------------------------
 
     def _on_control(self, message: dict[str, Any]) -> None:
-        if self._news.qsize() < MAX_NEWS:
-            self._news.put_nowait(message)
+        size = self.link.control_bytes_in - self._bytes_seen
+        self._bytes_seen += size
+        if self._news.qsize() < MAX_NEWS and self._bytes_waiting < MAX_NEWS_BYTES:
+            self._bytes_waiting += size
+            self._news.put_nowait(_Said(message, size))
         elif message.get("type") == "session.log":
             self._lost_lines += 1
         else:
@@ -290,9 +305,10 @@ class LiveLink:
             await self.link.close(error.message, code="gone")
         return None
 
-    async def _tell(self, attendant: Attendant, news: News | dict[str, Any]) -> None:
-        if isinstance(news, dict):
-            await attendant.on_control(news)
+    async def _tell(self, attendant: Attendant, news: News | _Said) -> None:
+        if isinstance(news, _Said):
+            self._bytes_waiting -= news.size
+            await attendant.on_control(news.message)
         elif news is News.UP:
             await attendant.link_up_again()
         elif news is News.DOWN:

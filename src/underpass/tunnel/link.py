@@ -102,6 +102,8 @@ class Link:
         self.close_error: TunnelError | None = None
         self.is_fresh = True
         """Of the newest handshake: the peer knew nothing of before; say again what it must know."""
+        self.control_bytes_in = 0
+        """Of all control messages that `on_control` was told of, the present one included."""
         self._clock = clock
         self._on_stream = on_stream
         self._on_control = on_control
@@ -338,7 +340,8 @@ class Link:
                     stream_of(self, state).wake_writer()
                 case ev.StreamFailed(state):
                     stream_of(self, state).wake_all()
-                case ev.ControlReceived(message):
+                case ev.ControlReceived(message, size):
+                    self.control_bytes_in += size
                     self._call(self._on_control, message)
                 case ev.GoAway():
                     self._call(self._on_goaway, event)

@@ -52,8 +52,8 @@ class Control:
             )
         self.sender.append(_LENGTH.pack(len(text)) + text)
 
-    def on_data(self, offset: int, data: bytes) -> list[dict[str, Any]]:
-        """The messages that are whole now. Raises RemoteProtocolError kinds."""
+    def on_data(self, offset: int, data: bytes) -> list[tuple[dict[str, Any], int]]:
+        """The messages that are whole now, with their bytes. Raises RemoteProtocolError kinds."""
         receiver = self.receiver
         if not receiver.on_data(offset, data):
             return []
@@ -71,7 +71,7 @@ class Control:
             if stop > len(partial):
                 break
             text = bytes(partial[position + _LENGTH.size : stop])
-            messages.append(texts.load_object(text, "A control message"))
+            messages.append((texts.load_object(text, "A control message"), length))
             position = stop
         del partial[:position]
         receiver.consumed += position

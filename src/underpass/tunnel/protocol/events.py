@@ -60,9 +60,10 @@ class StreamFailed:
 
 @dataclass(frozen=True, slots=True)
 class ControlReceived:
-    """One control message, in order."""
+    """One control message, in order, and how many bytes it had on the wire."""
 
     message: dict[str, Any]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

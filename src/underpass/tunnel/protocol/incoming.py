@@ -180,7 +180,7 @@ class Incoming:
             # At once, not at half a window: what the peer keeps it would say again to a hub
             # that was restarted.
             self._outbox.control_credit()
-        self._events.extend(ControlReceived(message) for message in messages)
+        self._events.extend(ControlReceived(message, size) for message, size in messages)
 
     def _on_end(self, flags: int, stream_id: int, payload: bytes) -> None:
         final = read_offset(payload)
