@@ -56,6 +56,7 @@ def set_up(*, level: str, as_json: bool, stream: TextIO | None = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+        logger.addFilter(_is_worth_a_line)
         logger.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
 
 
@@ -81,6 +82,11 @@ def place_of_error(
         event["error"] = type(error).__qualname__
         event["at"] = " < ".join(reversed(list(_frames(error.__traceback__))[-6:]))
     return event
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """All but what uvicorn calls an error whenever a WebSocket is refused by an HTTP answer."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def _error_in(found: Any) -> BaseException | None:

@@ -17,6 +17,7 @@ import uvicorn
 from underpass.config import HubConfig
 from underpass.core.errors import ConfigError, StorageError
 from underpass.hub.app import Hub
+from underpass.hub.wire import BoundedHttp
 
 WS_MAX_BYTES = 2 << 20
 """Largest WebSocket message: a HELLO that resumes a thousand streams is a fifth of it."""
@@ -103,7 +104,7 @@ class _Server(uvicorn.Server):
 def _settings(config: HubConfig, hub: Hub) -> uvicorn.Config:
     return uvicorn.Config(
         hub.app,
-        http="httptools",
+        http=BoundedHttp,
         loop="none",
         ws="websockets-sansio",
         ws_max_size=WS_MAX_BYTES,
