@@ -17,6 +17,12 @@ def client(*pairs: tuple[str, str], is_event_stream: bool = False) -> dict[str, 
     return {name.decode(): value.decode("latin-1") for name, value in passed}
 
 
+SAFE = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
 def test_no_secret_of_the_hub_goes_to_a_model_server() -> None:
     """Neither key nor cookie, in any spelling of the name."""
     passed = upstream(
@@ -44,7 +50,7 @@ def test_what_belongs_to_a_connection_stays_there() -> None:
     assert client(*pairs) == {
         "x-other": "1",
         "x-request-id": "req_1",
-        "x-content-type-options": "nosniff",
+        **SAFE,
     }
 
 
@@ -88,6 +94,7 @@ def test_an_answer_sets_nothing_at_the_hubs_origin() -> None:
         ("Set-Cookie", "a=b"),
         ("Access-Control-Allow-Origin", "*"),
         ("Strict-Transport-Security", "max-age=1"),
+        ("Content-Security-Policy", "default-src *"),
         ("Clear-Site-Data", "*"),
         ("Alt-Svc", "h3"),
         ("X-Underpass-Error", "x"),
@@ -98,7 +105,7 @@ def test_an_answer_sets_nothing_at_the_hubs_origin() -> None:
     assert passed == {
         "openai-processing-ms": "3",
         "x-request-id": "req_1",
-        "x-content-type-options": "nosniff",
+        **SAFE,
     }
 
 
@@ -119,3 +126,10 @@ def test_what_counts_as_an_event_stream() -> None:
     assert not headers.is_event_stream([("content-type", "application/json")])
     assert headers.value_of([], "x") == ""
     assert dict(headers.event_stream("req_1"))[b"x-request-id"] == b"req_1"
+
+
+def test_a_page_of_a_model_server_runs_no_script_at_the_hubs_origin() -> None:
+    """Whatever it calls itself: a link in an answer may lead to it, with the reader's cookie."""
+    for kind in ("text/html", "image/svg+xml", "text/javascript", "application/json"):
+        passed = client(("Content-Type", kind))
+        assert passed.items() >= SAFE.items()

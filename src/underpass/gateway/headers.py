@@ -85,8 +85,12 @@ def for_client(
         if name.lower() not in drop and not name.lower().startswith(_NOT_DOWNSTREAM_PREFIXES)
     ]
     passed.append((b"x-request-id", request_id.encode("latin-1", "replace")))
-    # A model's words must never run as a page of the hub.
+    # A model's words must never run as a page of the hub: not as HTML that a link leads to, nor
+    # as the script of such a page, which the hub's own policy would let in from its own origin.
     passed.append((b"x-content-type-options", b"nosniff"))
+    passed.append(
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
+    )
     if is_event_stream:
         passed += _unbuffered(kept)
     return passed

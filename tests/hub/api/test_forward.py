@@ -144,3 +144,19 @@ async def test_nothing_listens(program: Browser, pair: LinkedPair) -> None:
     stream = await asyncio.wait_for(pair.opened(), 5)
     await stream.respond(Head(502, (("x-underpass-error", "upstream_unreachable"),)))
     assert await asking == (502, "upstream_unreachable")
+
+
+async def test_a_revoked_key_ends_what_it_opened(
+    hub: RunningHub, alice: UserRecord, pair: LinkedPair
+) -> None:
+    """At once, also while nothing passes; the target's connection is closed."""
+    key, secret = await hub.services.auth.keys.create(alice.id, name="x", scopes=["sessions"])
+    socket, stream = await connect(await hub.program(secret), pair)
+    other, untouched = await connect(await hub.program(await hub.key(alice)), pair)
+    await hub.services.auth.keys.revoke(key.id)
+    async with asyncio.timeout(5):
+        message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+        assert await stream.wait_cancelled() == "client_gone"
+        await untouched.write(b"on")
+        assert await other.receive_bytes() == b"on"

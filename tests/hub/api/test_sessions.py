@@ -140,6 +140,26 @@ async def test_a_follower_hears_the_end(program: Browser, hub: RunningHub) -> No
     await agent.close()
 
 
+async def test_a_follower_whose_key_is_revoked_hears_no_more(
+    hub: RunningHub, alice: UserRecord, program: Browser
+) -> None:
+    """The next line is not for it; without `end`, as the session goes on."""
+    made = await attach(program)
+    agent = TinyAgent(hub.url, made["token"])
+    await agent.connect()
+    key, secret = await hub.services.auth.keys.create(alice.id, name="x", scopes=["read"])
+    path = f"/api/sessions/{made['session']['id']}/logs?follow=true"
+    agent.say("session.log", lines=[{"t": 1.0, "source": "stdout", "text": "one"}])
+    following = asyncio.ensure_future(_followed(await hub.program(secret), path, 2))
+    watchers = hub.services.auth.authenticator._watchers
+    await eventually_async(lambda: len(watchers) == 1, 5, "it follows")
+    await hub.services.auth.keys.revoke(key.id)
+    agent.say("session.log", lines=[{"t": 2.0, "source": "stdout", "text": "two"}])
+    lines = await asyncio.wait_for(following, 15)
+    assert [line["text"] for line in lines] == ["one"]
+    await agent.close()
+
+
 async def _followed(program: Browser, path: str, count: int) -> list[dict[str, Any]]:
     """The first events of a followed log."""
     headers = {**program.headers, "Accept": "text/event-stream"}

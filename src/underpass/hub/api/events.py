@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from underpass.core.errors import NotAllowed, NotAuthenticated
@@ -80,7 +81,7 @@ async def _next(watcher: Watcher, doubt: asyncio.Event, services: Services) -> F
             task.cancel()
 
 
-async def is_still_good(request: Request, services: Services) -> bool:
+async def is_still_good(request: HTTPConnection, services: Services) -> bool:
     """Whether what a long answer was authenticated by would be let in again."""
     try:
         await services.auth.authenticate(request.scope)

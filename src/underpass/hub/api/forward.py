@@ -7,6 +7,8 @@ owner gets through, with a key; a tunnel with the OpenAI flag carries nothing el
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -22,6 +24,8 @@ from underpass.core.errors import (
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal, Scope
 from underpass.hub import problems
+from underpass.hub.api.events import is_still_good
+from underpass.hub.auth import Credential
 from underpass.hub.services import Services
 from underpass.store import TunnelRecord
 from underpass.tunnel.link import Head, OpenHead, Stream, StreamKind
@@ -30,6 +34,7 @@ router = APIRouter(prefix="/tunnels", tags=["tunnels"])
 
 _DONE = 1000
 _BROKEN = 1011
+_SIGNED_OUT = 1008
 
 
 @router.websocket("/{tunnel_id}/connect")
@@ -37,15 +42,15 @@ async def connect_tunnel(websocket: WebSocket, tunnel_id: str) -> None:
     """Carry one connection. Everything that can be refused is refused before the upgrade."""
     services: Services = websocket.app.state.services
     try:
-        caller = await services.auth.authenticate(websocket.scope)
-        stream = await _open(services, caller, tunnel_id)
+        caller = await services.auth.authenticator.credential(websocket.scope)
+        stream = await _open(services, caller.principal, tunnel_id)
     except AppError as error:
         answer = problems.answer(error, problems.request_id_of(websocket.scope))
         await websocket.send_denial_response(answer)
         return
     try:
         await websocket.accept()
-        await _carry(websocket, stream)
+        await _carry(websocket, stream, _until_signed_out(websocket, caller, services))
     finally:
         stream.cancel("client_gone")
 
@@ -85,19 +90,35 @@ async def _open(services: Services, caller: Principal, tunnel_id: str) -> Stream
     return stream
 
 
-async def _carry(websocket: WebSocket, stream: Stream) -> None:
+async def _carry(
+    websocket: WebSocket, stream: Stream, signed_out: Coroutine[Any, Any, None]
+) -> None:
     up = asyncio.create_task(_up(websocket, stream))
     down = asyncio.create_task(_down(websocket, stream))
+    out = asyncio.create_task(signed_out)
     try:
         # The client's end is not the connection's: it may only have said all that it has to say.
-        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({up, down, out}, return_when=asyncio.FIRST_COMPLETED)
         if down.done() and not down.cancelled():
             is_whole = down.exception() is None
             await websocket.close(_DONE if is_whole else _BROKEN)
+        elif out.done():
+            await websocket.close(_SIGNED_OUT, "The key is not good any more.")
     finally:
-        for task in (up, down):
+        for task in (up, down, out):
             task.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)
+        await asyncio.gather(up, down, out, return_exceptions=True)
+
+
+async def _until_signed_out(websocket: WebSocket, caller: Credential, services: Services) -> None:
+    """Returns when the key is revoked, or has expired: a connection may live for days."""
+    with services.auth.authenticator.watch(caller) as doubt:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(doubt.wait(), services.config.keepalive_s)
+            doubt.clear()
+            if not await is_still_good(websocket, services):
+                return
 
 
 async def _up(websocket: WebSocket, stream: Stream) -> None:

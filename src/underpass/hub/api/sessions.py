@@ -12,10 +12,13 @@ from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from underpass.core.errors import InvalidRequest
+from underpass.core.principal import Scope
 from underpass.core.times import iso
+from underpass.hub.api.events import is_still_good
 from underpass.hub.api.session_shapes import AttachedOut, LogLineOut, SessionOut
 from underpass.hub.api.shapes import After, In, Limit, ListOf
-from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser
+from underpass.hub.auth import Credential
+from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
 from underpass.store import SessionLogLine
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -124,7 +127,7 @@ async def remove_session(session_id: str, caller: SessionsUser, services: Servic
 async def session_logs(
     session_id: str,
     request: Request,
-    caller: Reader,
+    caller: SignedIn,
     services: ServicesDep,
     tail: Annotated[int, Query(ge=1, le=5000, description="The last lines.")] = 200,
     follow: Annotated[
@@ -135,7 +138,8 @@ async def session_logs(
 
     `Last-Event-ID` goes on after a line instead.
     """
-    lines = await services.sessions.logs(caller, session_id, tail=tail)
+    caller.principal.require(Scope.READ)
+    lines = await services.sessions.logs(caller.principal, session_id, tail=tail)
     if follow and "text/event-stream" in request.headers.get("accept", ""):
         return _stream_logs(services, request, caller, session_id, lines)  # type: ignore[return-value]
     return ListOf(items=[_line(line) for line in lines])
@@ -144,7 +148,7 @@ async def session_logs(
 def _stream_logs(
     services: Services,
     request: Request,
-    caller: Reader,
+    caller: Credential,
     session_id: str,
     lines: tuple[SessionLogLine, ...],
 ) -> StreamingResponse:
@@ -157,24 +161,29 @@ def _stream_logs(
     async def stream() -> AsyncIterator[str]:
         for line in first:
             yield _event(line)
-        follower = await services.sessions.follow(caller, session_id, after=after)
+        follower = await services.sessions.follow(caller.principal, session_id, after=after)
         # One wait at a time: a keep-alive must not cancel the follower's own.
         waiting = asyncio.ensure_future(anext(follower))
         try:
-            silent_s = 0.0
-            while not services.stopping.is_set():
-                done, _ = await asyncio.wait({waiting}, timeout=LOOK_S)
-                if done:
-                    silent_s = 0.0
-                    yield _event(waiting.result())
-                    waiting = asyncio.ensure_future(anext(follower))
-                    continue
-                if await services.sessions.is_over(session_id):
-                    break
-                silent_s += LOOK_S
-                if silent_s >= services.config.keepalive_s:
-                    silent_s = 0.0
-                    yield ": keepalive\n\n"
+            with services.auth.authenticator.watch(caller) as doubt:
+                silent_s = 0.0
+                while not services.stopping.is_set():
+                    done, _ = await asyncio.wait({waiting}, timeout=LOOK_S)
+                    if doubt.is_set() or silent_s >= services.config.keepalive_s:
+                        doubt.clear()
+                        if not await is_still_good(request, services):
+                            return  # without `end`: whoever signs in again goes on
+                    if done:
+                        silent_s = 0.0
+                        yield _event(waiting.result())
+                        waiting = asyncio.ensure_future(anext(follower))
+                        continue
+                    if await services.sessions.is_over(session_id):
+                        break
+                    if silent_s >= services.config.keepalive_s:
+                        silent_s = 0.0
+                        yield ": keepalive\n\n"
+                    silent_s += LOOK_S
             yield "event: end\ndata: {}\n\n"
         finally:
             waiting.cancel()
