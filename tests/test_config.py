@@ -141,3 +141,19 @@ def test_the_reference_is_fresh() -> None:
     """docs/reference/settings.md is what the code says; else run `make fix`."""
     page = ROOT / "docs" / "reference" / "settings.md"
     assert page.read_text() == config.reference()
+
+
+def test_a_key_is_one_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a file or a copy leaves around it goes; what no header can carry is said, unrepeated."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for text in ("up_secret\n", "up_secret\r\n", "  up_secret"):
+        monkeypatch.setenv("UNDERPASS_KEY", text)
+        found = AgentConfig.of_this_user().key
+        assert found is not None
+        assert found.get_secret_value() == "up_secret"
+    for text in ("up_geheim\nX: y", "up_geheim x", "up_gehéim", "up_geheim\x7f"):
+        monkeypatch.setenv("UNDERPASS_KEY", text)
+        with pytest.raises(ConfigError) as caught:
+            AgentConfig.of_this_user()
+        assert "one word" in caught.value.sentence()
+        assert "geh" not in caught.value.sentence()

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -222,6 +229,17 @@ class AgentConfig(_Settings):
     slurm_job_id: str | None = Field(
         None, validation_alias="SLURM_JOB_ID", description="Set by Slurm inside a job."
     )
+
+    @field_validator("key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        """A key as it is sent: files and copies leave blanks and line ends around it."""
+        if key is None:
+            return None
+        text = key.get_secret_value().strip()
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("a key is one word of letters, digits, '_' and '-'")
+        return SecretStr(text) if text else None
 
     @classmethod
     def of_this_user(cls, **flags: Any) -> Self:

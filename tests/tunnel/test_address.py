@@ -36,7 +36,8 @@ def test_plain_http_to_another_machine_is_refused(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "ftp://hub", "https://", "https://hub:99999", "a b", "hub?x=1"]
+    "typed",
+    ["", "ftp://hub", "https://", "https://hub:99999", "a b", "hub?x=1", "http://[::1", "[x]"],
 )
 def test_what_is_no_address(typed: str) -> None:
     """Anything else is one sentence with an example."""

@@ -75,7 +75,10 @@ def is_loopback(host: str) -> bool:
 def _split(text: str) -> tuple[str | None, str, int | None, str]:
     """(scheme or None, host, port or None, path in front)."""
     has_scheme = "://" in text
-    parts = urlsplit(text if has_scheme else f"//{text}")
+    try:
+        parts = urlsplit(text if has_scheme else f"//{text}")
+    except ValueError:  # not repeated: where a password would stand is not known
+        raise _invalid("…", "its brackets do not hold an IPv6 address") from None
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
