@@ -106,6 +106,19 @@ def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_a_data_folder_has_one_hub(tmp_path: Path) -> None:
+    """A second is told so in one line, whatever its port; after a kill the folder is free."""
+    with HubProcess(tmp_path) as first:
+        first.ready()
+        second = run_hub("--port", str(free_port()), "--data-dir", str(first.data_dir))
+        assert second.returncode == 1
+        assert second.stderr.count("\n") == 1
+        assert "Another hub runs with the data folder" in second.stderr
+        first.process.kill()
+    with HubProcess(tmp_path, log="again.log") as again:
+        again.ready()
+
+
 def test_a_port_that_is_taken_is_one_line() -> None:
     """Exit code 1, and what to do."""
     with socket.socket() as held:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -36,19 +37,21 @@ _log = structlog.get_logger("underpass.hub")
 async def serve(config: HubConfig, on_ready: Ready, *, stop: asyncio.Event | None = None) -> None:
     """Run a hub until SIGTERM, SIGINT or `stop`.
 
-    Raises ConfigError (address in use, a bad certificate), StorageError (it cannot even read).
+    Raises ConfigError (address or data folder in use, a bad certificate), StorageError (it cannot
+    even read).
     """
     if config.tls_certificate is not None and config.tls_key is not None:
         check_tls(config.tls_certificate, config.tls_key)
     _make_data_dir(config)
     listener = _bind(config)
     try:
-        url = _address(config, listener)
-        hub = await Hub.open(config, url)
-        try:
-            await _run(config, hub, listener, url, on_ready, stop or asyncio.Event())
-        finally:
-            await hub.close()
+        with _only_hub_of(config):
+            url = _address(config, listener)
+            hub = await Hub.open(config, url)
+            try:
+                await _run(config, hub, listener, url, on_ready, stop or asyncio.Event())
+            finally:
+                await hub.close()
     finally:
         listener.close()
 
@@ -164,6 +167,33 @@ def _make_data_dir(config: HubConfig) -> None:
             f"The data folder {folder} cannot be made: {os.strerror(error.errno or 0)}.",
             hint="Name one that this user can write with --data-dir.",
         ) from error
+
+
+@contextlib.contextmanager
+def _only_hub_of(config: HubConfig) -> Generator[None]:
+    """Holds the data folder while the block runs. Raises ConfigError when another hub does.
+
+    Two hubs over one SQLite file would each end what the other has started. With PostgreSQL
+    several are meant to be. The lock goes with the process, however that ends.
+    """
+    if not config.database.startswith("sqlite"):
+        yield
+        return
+    held = None
+    try:
+        with contextlib.suppress(OSError):  # it is not there, or its file system has no locks
+            held = os.open(config.data_dir.expanduser(), os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(
+                    f"Another hub runs with the data folder {config.data_dir}.",
+                    hint="Stop it first, or give this one another --data-dir.",
+                ) from None
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def check_tls(certificate: Path, key: Path) -> None:
