@@ -9,7 +9,6 @@ import pytest
 import typer
 
 from underpass import __version__
-from underpass.cli import main
 from underpass.cli.main import COMMANDS, Command, help_text, load, run
 from underpass.core.errors import ConfigError
 
