@@ -15,7 +15,7 @@ from typing import Any
 
 from underpass import config
 from underpass.cli.main import SECTIONS, load
-from underpass.core import errors
+from underpass.core import errors, states
 from underpass.hub.app import build_api
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +32,7 @@ def main() -> None:
         REFERENCE / "settings.md": config.reference(),
         REFERENCE / "cli.md": cli_reference(),
         REFERENCE / "errors.md": errors_reference(),
+        REFERENCE / "statuses.md": statuses_reference(),
         WEB_GEN / "openapi.json": openapi_document(),
     }
     stale = [path for path, text in wanted.items() if _read(path) != text]
@@ -123,6 +124,23 @@ def _kinds(kind: type[errors.AppError]) -> Iterator[type[errors.AppError]]:
             if child.code not in {kind.code for kind in below}:  # else it is only their family
                 yield child
             yield from below
+
+
+# -- statuses
+
+
+def statuses_reference() -> str:
+    """docs/reference/statuses.md: which status may follow which, as diagrams."""
+    drawn = (
+        ("Session", states.mermaid(states.SESSION_MOVES, states.SessionStatus.QUEUED)),
+        ("Tunnel", states.mermaid(states.TUNNEL_MOVES, states.TunnelStatus.CONNECTING)),
+        ("Provider", states.mermaid(states.PROVIDER_MOVES, states.ProviderStatus.STOPPED)),
+        ("Message and run", states.mermaid(states.MESSAGE_MOVES, states.MessageStatus.WAITING)),
+    )
+    lines = ["# Statuses", "", MADE.format(source="`src/underpass/core/states.py`")]
+    for noun, diagram in drawn:
+        lines += ["", f"## {noun}", "", "```mermaid", diagram, "```"]
+    return "\n".join(lines) + "\n"
 
 
 # -- the web UI's types

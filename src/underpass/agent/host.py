@@ -25,6 +25,14 @@ def user_name() -> str:
         return f"uid {os.geteuid()}"
 
 
+def working_folder() -> str:
+    """Where the agent was started; "" when that folder was removed meanwhile."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 async def gpu_names(environ: Mapping[str, str]) -> list[str]:
     """The GPUs that this process may use; none where no driver tells."""
     visible = environ.get("CUDA_VISIBLE_DEVICES")

@@ -19,7 +19,7 @@ from underpass.agent import ending
 from underpass.agent.command import Command, CommandPlan
 from underpass.agent.ending import End
 from underpass.agent.hold import Holder
-from underpass.agent.host import gpu_names, host_name, user_name
+from underpass.agent.host import gpu_names, host_name, user_name, working_folder
 from underpass.agent.loglines import LogLines
 from underpass.agent.meter import Meter
 from underpass.agent.ownership import Owners
@@ -154,7 +154,7 @@ class Agent:
                 "host": host_name(),
                 "user": user_name(),
                 "pid": os.getpid(),
-                "cwd": os.getcwd(),
+                "cwd": working_folder(),
                 "scheduler": {"kind": kind, "job_id": job.job_id if job else None}
                 if kind
                 else None,

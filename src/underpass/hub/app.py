@@ -163,6 +163,8 @@ class Hub:
                 await self.services.auth.tidy()
             except AppError as error:
                 _log.warning("tidying put off", reason=error.sentence())
+            except Exception as error:  # noqa: BLE001 (our own bug must not end the tidying)
+                _log.error("tidying failed", exc_info=error)
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         links = self.services.links.counts()

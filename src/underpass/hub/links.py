@@ -232,6 +232,7 @@ class LiveLink:
         self._bytes_waiting = 0
         self._lost_lines = 0
         self._was_up = False
+        self._closing: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._attend(before), name=f"link {credential.id}")
 
     def __repr__(self) -> str:
@@ -269,7 +270,8 @@ class LiveLink:
             self._on_over(self)
 
     def _close_soon(self, reason: str, code: str) -> None:
-        asyncio.get_running_loop().create_task(self.link.close(reason, code=code))
+        if self._closing is None:
+            self._closing = asyncio.create_task(self.link.close(reason, code=code))
 
     # --- telling -----------------------------------------------------------------------------
 

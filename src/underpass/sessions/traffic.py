@@ -53,7 +53,10 @@ class Traffic:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.count()
+            try:
+                await self.count()
+            except Exception:  # noqa: BLE001 - our own bug must not end the counting
+                log.exception("bytes could not be counted")
 
     async def _count(self, live: Live, link: Link) -> None:
         stats = link.stats

@@ -8,6 +8,7 @@ one carrier is forgotten with it and made anew from the streams' offsets.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -214,12 +215,13 @@ class LinkCore(Incoming):
 
     # --- for the two kinds -------------------------------------------------------------------
 
+    @abstractmethod
     def _expire(self, now: float) -> None:
         """Grace has ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _grace_ends(self) -> float | None:
-        raise NotImplementedError
+        """When it does; None while nothing is waited for."""
 
     def _may_write(self, stream: StreamState) -> bool:
         """False while the stream's own head has not been given."""

@@ -6,6 +6,7 @@ Everything here raises `RemoteProtocolError` kinds for what the peer did wrong, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -50,7 +51,7 @@ from underpass.tunnel.protocol.streams import StreamState
 _DATA = int(FrameType.DATA)
 
 
-class Incoming:
+class Incoming(ABC):
     """A link's state, and the handlers of all frames that both ends may get."""
 
     EXPECTED: ClassVar[Mapping[Phase, frozenset[FrameType]]]
@@ -92,11 +93,11 @@ class Incoming:
 
     # --- for the two kinds -------------------------------------------------------------------
 
+    @abstractmethod
     def _is_over(self, stream: StreamState) -> bool:
         """True when neither side needs the stream any more."""
-        raise NotImplementedError
 
-    def _after_credit(self, stream: StreamState) -> None:
+    def _after_credit(self, stream: StreamState) -> None:  # noqa: B027 - the hub has nothing to do
         """CREDIT was applied; the agent bounds what it keeps."""
 
     # --- frames ------------------------------------------------------------------------------
