@@ -346,6 +346,121 @@ async def test_write_now_takes_what_credit_allows(rig: Rig) -> None:
 # --- ending ----------------------------------------------------------------------------------
 
 
+class Cup:
+    """A sink that takes `room` pieces at a time and keeps them all; empty again after `ready`."""
+
+    def __init__(self, room: int) -> None:
+        self.pieces: list[bytes] = []
+        self.waits = 0
+        self.gate = asyncio.Event()
+        self._room = self._left = room
+
+    def take(self, data: bytes) -> bool:
+        self.pieces.append(data)
+        self._left -= 1
+        return self._left > 0
+
+    async def ready(self) -> None:
+        self.waits += 1
+        await self.gate.wait()
+        self._left = self._room
+
+
+async def test_a_sink_gets_each_piece_in_the_turn_of_its_message(rig: Rig) -> None:
+    """No task of its own stands between the carrier and the sink, and the end is told."""
+    words: list[Stream] = []
+
+    async def hold_on(stream: Stream) -> None:
+        await stream.respond(OK)
+        words.append(stream)
+
+    rig.handler = hold_on
+    stream = await rig.ask()
+    cup = Cup(1000)
+    pouring = rig.spawn(stream.pour(cup))
+    await until(lambda: bool(words))
+    for number in range(3):
+        await words[0].write(b"word %d" % number)
+        await until(lambda n=number: len(cup.pieces) == n + 1)
+    await words[0].write(b"last")
+    await words[0].write_end()
+    await pouring
+    assert cup.pieces == [b"word 0", b"word 1", b"word 2", b"last"]
+    assert cup.waits == 0
+    await until(lambda: not rig.agent.streams and not rig.hub.streams)
+
+
+async def test_a_full_sink_stops_the_peer_until_it_is_ready(rig: Rig) -> None:
+    """Nothing is consumed for a sink that is full, so the peer's credit ends; then all goes on."""
+    rig.handler = echo
+    stream = await rig.hub.open(request())
+    body = pattern(5, 0, 3_000_000)
+    writer = rig.spawn(stream.write(body))
+    cup = Cup(1)
+    pouring = rig.spawn(stream.pour(cup))
+    await until(lambda: cup.waits == 1)
+    for _ in range(300):
+        await asyncio.sleep(0)
+    assert len(cup.pieces) == 1
+    assert stream.bytes_in < 1_000_000
+    cup.gate.set()
+    await writer
+    await stream.write_end()
+    await pouring
+    assert b"".join(cup.pieces) == body
+
+
+async def test_pouring_ends_with_the_stream_or_with_the_sinks_own_error(rig: Rig) -> None:
+    """A reset reaches whoever pours; what a sink raises ends its stream's pouring, not the link."""
+    rig.handler = echo
+    one, other = await rig.ask(1, b"x"), await rig.hub.open(request(2))
+    await one.response()
+
+    class Broken(Cup):
+        def take(self, data: bytes) -> bool:
+            raise ValueError("spilt")
+
+    pouring = rig.spawn(other.pour(Broken(1)))
+    await other.response()
+    await other.write(b"y")
+    with pytest.raises(ValueError, match="spilt"):
+        await pouring
+    cup = Cup(9)
+    pouring = rig.spawn(one.pour(cup))
+    await until(lambda: cup.pieces == [b"x"] or one.is_cancelled)
+    third = await rig.hub.open(request(3))
+    pouring = rig.spawn(third.pour(Cup(9)))
+    await third.response()
+    third.cancel("stopped")
+    with pytest.raises(StreamReset):
+        await pouring
+    assert rig.hub.is_up
+
+
+async def test_a_busy_link_gathers_what_is_written_soon_after_a_message(rig: Rig) -> None:
+    """The first words leave at once; those of the next millisecond leave together."""
+    words: list[Stream] = []
+
+    async def hold_on(stream: Stream) -> None:
+        await stream.respond(OK)
+        words.append(stream)
+
+    rig.handler = hold_on
+    stream = await rig.ask()
+    await stream.response()
+    await until(lambda: not rig.agent.core.has_urgent and not rig.hub.core.has_urgent)
+    rig.now += 1
+    before = rig.hub_end.messages_in
+    await words[0].write(b"first")
+    await until(lambda: stream.bytes_in == 5)
+    assert rig.hub_end.messages_in == before + 1
+    for _ in range(20):
+        await words[0].write(b"more!")
+        await asyncio.sleep(0)
+    await until(lambda: stream.bytes_in == 105)
+    assert rig.hub_end.messages_in == before + 2
+
+
 async def test_cancel_wakes_everyone_who_waits(rig: Rig) -> None:
     """Reader, writer and whoever waits for the head get the reason, on both sides."""
     seen: list[str] = []

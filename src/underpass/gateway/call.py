@@ -25,7 +25,7 @@ from underpass.gateway.responses import Holder, IdSniffer, ResponseHolders
 from underpass.gateway.usage import Usage
 from underpass.registry.live import LinkLike, ProviderView
 from underpass.registry.pick import Pick
-from underpass.tunnel.link import Head, OpenHead, Stream, StreamKind
+from underpass.tunnel.link import Head, OpenHead, Sink, Stream, StreamKind
 
 if TYPE_CHECKING:
     from underpass.gateway.door import DoorRequest
@@ -241,7 +241,7 @@ class Call:
 class DoorAnswer:
     """A model server's answer: its head, then its bytes as they come.
 
-    `read` until b"" (the end) or an AppError; or iterate over `chunks`; or `cancel`.
+    `read` until b"" (the end) or an AppError; or iterate over `chunks`; or `pour`; or `cancel`.
     """
 
     def __init__(self, call: Call, head: Head, stream: Stream, sniffer: IdSniffer | None) -> None:
@@ -263,17 +263,23 @@ class DoorAnswer:
         try:
             chunk: bytes = await self._stream_read()
         except TunnelError as error:
-            raise self._call.failed(
-                error, has_begun=True, passed_bytes=self.passed_bytes
-            ) from error
-        if self._sniffer is not None:
-            self._sniff(self._sniffer, chunk)
-        if not self.passed_bytes:
-            self._call.first_byte()
-        if not chunk:
-            self._call.finished(self.status, self.passed_bytes)
-        self.passed_bytes += len(chunk)
+            raise self._broken(error) from error
+        if chunk:
+            self._count(chunk)
+        else:
+            self._end()
         return chunk
+
+    async def pour(self, sink: Sink) -> None:
+        """Gives `sink` the whole body as it comes, which costs less than reading.
+
+        Raises AppError when the answer breaks off.
+        """
+        try:
+            await self._stream.pour(_Counted(self._count, sink))
+        except TunnelError as error:
+            raise self._broken(error) from error
+        self._end()
 
     @property
     def chunks(self) -> AsyncIterator[bytes]:
@@ -292,12 +298,41 @@ class DoorAnswer:
         while chunk := await self.read():
             yield chunk
 
-    def _sniff(self, sniffer: IdSniffer, chunk: bytes) -> None:
-        response_id = sniffer.feed(chunk) if chunk else sniffer.finish()
+    def _count(self, chunk: bytes) -> None:
+        if not self.passed_bytes:
+            self._call.first_byte()
+        self.passed_bytes += len(chunk)
+        if self._sniffer is not None:
+            self._remember(self._sniffer.feed(chunk))
+            if self._sniffer.is_done:
+                self._sniffer = None
+
+    def _end(self) -> None:
+        if self._sniffer is not None:
+            self._remember(self._sniffer.finish())
+        self._call.finished(self.status, self.passed_bytes)
+
+    def _broken(self, error: TunnelError) -> AppError:
+        return self._call.failed(error, has_begun=True, passed_bytes=self.passed_bytes)
+
+    def _remember(self, response_id: str | None) -> None:
         if response_id:
             self._call.remember(response_id)
-        if sniffer.is_done:
-            self._sniffer = None
+
+
+class _Counted:
+    """A sink before the caller's: it counts what passes."""
+
+    __slots__ = ("_count", "_take", "ready")
+
+    def __init__(self, count: Callable[[bytes], None], sink: Sink) -> None:
+        self._count = count
+        self._take = sink.take
+        self.ready = sink.ready
+
+    def take(self, data: bytes) -> bool:
+        self._count(data)
+        return self._take(data)
 
 
 async def read_up_to(read: Callable[[], Any], most_bytes: int) -> bytes:

@@ -1,7 +1,8 @@
 """The hot path: a model server's chunk → the client's socket.
 
-Per chunk there is one read, one send and a few assignments: no JSON, no log, no timer. The
-keep-alive looks on from a timer of its own, a few times a minute.
+A chunk goes to the client's socket in the turn of the event loop in which the link brought it: no
+task, no JSON, no log, no timer. The keep-alive looks on from a timer of its own, a few times a
+minute.
 
 When the status is settled: the answer's head is passed when it comes, so an error before it is an
 HTTP status. Only a client that asked for a stream and has heard nothing for `keepalive_s`
@@ -19,8 +20,13 @@ from typing import Any
 from underpass.core.errors import AppError
 from underpass.gateway import headers, sse
 from underpass.gateway.call import MAX_ERROR_BYTES, Call, DoorAnswer, read_up_to
+from underpass.tunnel.link import Sink
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_SINK = "underpass.body_sink"
+"""Where an ASGI scope has the server's own sink for the pieces of a body, if it has one: it takes
+them at once, for what ASGI's `send` needs a task."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +37,19 @@ _QUIET_TICKS_BEFORE_HEAD = 3
 class Relay:
     """Carries one answer to one client.
 
-    State: `has_begun` (the head was sent), `_is_events` (comments may be put in), and of what
-    was sent only the last bytes, `_tail`.
+    State: `has_begun` (the head was sent), `_is_events` (comments may be put in), `_held` (a piece
+    that waits for a comment to get out), and of what was sent only the last bytes, `_tail`.
     """
 
-    def __init__(self, send: Send, request_id: str, keepalive_s: float) -> None:
+    def __init__(
+        self, send: Send, request_id: str, keepalive_s: float, body: Sink | None = None
+    ) -> None:
+        """`body`: where the pieces of the body go; None: through `send`."""
         self.has_begun = False
         self.status = 0
         self._send = send
+        self._body = body or _ThroughAsgi(send)
+        self._held = b""
         self._request_id = request_id
         self._tick_s = keepalive_s / _QUIET_TICKS_BEFORE_HEAD
         self._is_events = False
@@ -90,17 +101,28 @@ class Relay:
         await self._send({"type": "http.response.start", "status": status, "headers": passed})
 
     async def _pump(self, answer: DoorAnswer) -> None:
-        read, send = answer.read, self._send
-        while chunk := await read():
-            if self._beating is not None:
-                await self._settle()
-            self._is_quiet = False
-            self._is_sending = True
-            self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            self._is_sending = False
+        await answer.pour(self)
         await self._settle()
         await self._finish(b"")
+
+    def take(self, data: bytes) -> bool:
+        """The next piece of the body; False when the client must take some of it first."""
+        self._is_quiet = False
+        self._tail = data[-4:] if len(data) > 3 else (self._tail + data)[-4:]
+        if self._beating is not None:
+            self._held = data
+            return False
+        return self._body.take(data)
+
+    async def ready(self) -> None:
+        """Waits for the client."""
+        self._is_sending = True
+        held, self._held = self._held, b""
+        if held:
+            await self._settle()
+        if not held or not self._body.take(held):
+            await self._body.ready()
+        self._is_sending = False
 
     async def _continue(self, answer: DoorAnswer, route_name: str) -> None:
         """The head comes after a comment has settled the status: only a stream still fits."""
@@ -149,3 +171,19 @@ class Relay:
         if self._beating is not None:
             await self._beating
             self._beating = None
+
+
+class _ThroughAsgi:
+    """The body's pieces one by one through ASGI's `send`, for servers that know no other way."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._piece = b""
+
+    def take(self, data: bytes) -> bool:
+        self._piece = data
+        return False
+
+    async def ready(self) -> None:
+        piece, self._piece = self._piece, b""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})

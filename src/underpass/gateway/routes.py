@@ -19,7 +19,7 @@ from underpass.core.routes import match
 from underpass.gateway import errors, models
 from underpass.gateway.client import Client, Receive
 from underpass.gateway.door import Door, DoorRequest, route_not_found
-from underpass.gateway.relay import Relay, Send
+from underpass.gateway.relay import BODY_SINK, Relay, Send
 
 Authenticate = Callable[[MutableMapping[str, Any]], Awaitable[Principal]]
 """Finds the caller of an ASGI scope; raises NotAuthenticated or NotAllowed."""
@@ -52,7 +52,8 @@ class GatewayApp:
                 await send({"type": "websocket.close", "code": 1008})
             return
         request_id = _request_id(scope)
-        relay = Relay(send, request_id, self._door.limits.keepalive_s)
+        body = scope.get(BODY_SINK)
+        relay = Relay(send, request_id, self._door.limits.keepalive_s, body)
         try:
             await self._answer(scope, receive, send, relay, request_id)
         except AppError as error:

@@ -15,6 +15,16 @@ from underpass.tunnel.protocol.streams import StreamState
 Waiter = asyncio.Future[None] | None
 
 
+class Sink(Protocol):
+    """Takes a stream's bytes in the turn in which they come."""
+
+    def take(self, data: bytes) -> bool:
+        """Takes all of `data`, whatever it answers; False: no more before `ready` returned."""
+
+    async def ready(self) -> None:
+        """Waits until there is room again; called after a False of `take`, and only then."""
+
+
 class Driver(Protocol):
     """What a stream needs of its link."""
 
@@ -40,7 +50,10 @@ def stream_of(link: Driver, state: StreamState) -> Stream:
 class Stream:
     """A request and its answer, at one end. One reader and one writer at a time."""
 
-    __slots__ = ("_failed", "_link", "_read_waiter", "_response_waiter", "_state", "_write_waiter")
+    __slots__ = (
+        "_failed", "_is_sink_full", "_link", "_read_waiter", "_response_waiter", "_sink", "_state",
+        "_write_waiter",
+    )  # fmt: skip
 
     def __init__(self, link: Driver, state: StreamState) -> None:
         self._link = link
@@ -49,6 +62,8 @@ class Stream:
         self._write_waiter: Waiter = None
         self._response_waiter: Waiter = None
         self._failed: asyncio.Event | None = None
+        self._sink: Sink | None = None
+        self._is_sink_full = False
 
     def __repr__(self) -> str:
         return repr(self._state)
@@ -175,6 +190,40 @@ class Stream:
             finally:
                 self._read_waiter = None
 
+    async def pour(self, sink: Sink) -> None:
+        """Gives `sink` all that comes until the end, without a task's turn in between.
+
+        What it takes counts as consumed, except for the last piece before a False. In the place
+        of `read`, and raises as it does; what a sink raises ends the pouring with that.
+        """
+        self._sink = sink
+        try:
+            while not self._pour():
+                if not self._is_sink_full:
+                    waiter = self._read_waiter = _new_waiter(self._read_waiter)
+                    try:
+                        await waiter
+                    finally:
+                        self._read_waiter = None
+                if self._is_sink_full:
+                    await sink.ready()
+                    self._is_sink_full = False
+        finally:
+            self._sink = None
+        self._link.settle()
+
+    def _pour(self) -> bool:
+        """Empties the stream into its sink as far as that takes it. True at the end."""
+        core, state, sink = self._link.core, self._state, self._sink
+        assert sink is not None
+        while data := core.read(state):
+            if not sink.take(data):
+                self._is_sink_full = True
+                break
+        if core.has_urgent:
+            self._link.flush()
+        return state.receiver.is_done
+
     # --- ending ------------------------------------------------------------------------------
 
     def cancel(self, reason: str) -> None:
@@ -210,6 +259,15 @@ class Stream:
 
     def wake_reader(self) -> None:
         """There is something to read."""
+        if self._sink is not None:
+            if self._is_sink_full:
+                return
+            try:
+                if not self._pour() and not self._is_sink_full:
+                    return
+            except Exception as error:  # noqa: BLE001 - whoever pours gets it, the link goes on
+                _fail(self._read_waiter, error)
+                return
         _wake(self._read_waiter)
 
     def wake_writer(self) -> None:
@@ -238,3 +296,8 @@ def _new_waiter(current: Waiter) -> asyncio.Future[None]:
 def _wake(waiter: Waiter) -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
+
+
+def _fail(waiter: Waiter, error: Exception) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_exception(error)
