@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.agent.strangers import stranger
 from tests.fakes.stub_server import StubServer
 from underpass.agent.discover import candidates, discover
-from underpass.agent.ownership import Listener, Owners
+from underpass.agent.listener import Listener
+from underpass.agent.ownership import Owners
 
 
 def listener(address: str, port: int) -> Listener:

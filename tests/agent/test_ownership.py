@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent.strangers import NOBODY, own_listener, stranger
+from underpass.agent.listener import Listener
 from underpass.agent.ownership import (
-    Listener,
     Owners,
     PortOfAnotherUser,
     is_service_account,

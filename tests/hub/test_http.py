@@ -9,6 +9,7 @@ import structlog
 from tests.hub.conftest import PASSWORD, RunningHub
 from underpass.core.clock import SystemClock
 from underpass.core.errors import Conflict
+from underpass.gateway.routes import LOG_DETAILS
 from underpass.hub.http import CSP, Front, route_kind
 from underpass.store import UserRecord
 
@@ -147,3 +148,17 @@ async def test_the_log_holds_no_secret_and_no_word(hub: RunningHub, alice: UserR
 def test_the_metrics_know_few_kinds(path: str, kind: str) -> None:
     """A client cannot make up series."""
     assert route_kind(path) == kind
+
+
+async def test_one_line_says_where_a_request_went() -> None:
+    """The gateway writes none of its own: it leaves route and provider for the request's line."""
+
+    async def gateway(scope: Any, receive: Any, send: Any) -> None:
+        scope[LOG_DETAILS] = {"route": "chat_completions", "provider": "prv_1"}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with structlog.testing.capture_logs() as lines:
+        await Told(gateway).call("/v1/chat/completions")
+    (line,) = lines
+    assert (line["route"], line["provider"], line["status"]) == ("chat_completions", "prv_1", 200)

@@ -487,6 +487,22 @@ async def test_cancel_wakes_everyone_who_waits(rig: Rig) -> None:
     assert await stream.wait_cancelled() == "stop"
 
 
+async def test_a_callback_is_told_of_a_cancel_once(rig: Rig) -> None:
+    """In time, too late, and not after it was taken back."""
+    rig.handler = hold
+    told: list[int] = []
+    one, two = await rig.ask(1), await rig.ask(2)
+    one.on_cancelled(lambda: told.append(1))
+    two.on_cancelled(lambda: told.append(2))
+    two.on_cancelled(None)
+    one.cancel("stopped")
+    two.cancel("stopped")
+    one.cancel("stopped")
+    assert told == [1]
+    two.on_cancelled(lambda: told.append(3))
+    assert told == [1, 3]
+
+
 async def test_an_agents_cancel_reaches_the_hubs_reader(rig: Rig) -> None:
     """An upstream that breaks in the middle is an error at the hub, never a short answer."""
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from underpass.agent.connect import Upstream
-from underpass.agent.ownership import Listener, Owners
+from underpass.agent.listener import Listener
+from underpass.agent.ownership import Owners
 from underpass.agent.probe import Prober
 from underpass.agent.readiness import Readiness, judge
 from underpass.core.states import ProviderStatus

@@ -61,18 +61,21 @@ class Forwarder:
         """The whole life of one stream; returns when it is over, whatever ended it."""
         self._active += 1
         self._meter.streams += 1
-        watcher = asyncio.create_task(_cancel_with(stream, asyncio.current_task()))
+        task = asyncio.current_task()
+        assert task is not None
+        # The task's own clean-up cuts the connection to the server.
+        stream.on_cancelled(task.cancel)
         try:
             await self._admit(stream)
         except TunnelError as error:
             # The stream is over (reset, or its link gave up): nobody is left to tell.
-            stream.cancel(error.code)
+            _reset(stream, error.code)
         except asyncio.CancelledError:
             if not stream.is_cancelled:
-                stream.cancel("agent_stopping")
+                _reset(stream, "agent_stopping")
                 raise
         finally:
-            watcher.cancel()
+            stream.on_cancelled(None)
             self._active -= 1
             self._meter.streams -= 1
 
@@ -110,7 +113,7 @@ class Forwarder:
             await self._answer_with(connection, head, stream)
         except (OSError, BadAnswer, ShortRequest) as error:
             self._on_trouble()
-            stream.cancel(f"upstream_cut: {error}")
+            _reset(stream, f"upstream_cut: {error}")
         finally:
             self._upstream.give_back(connection)
 
@@ -204,7 +207,7 @@ class Forwarder:
                 both.create_task(self._raw_up(stream, writer))
                 both.create_task(self._raw_down(stream, reader))
         except* (OSError, TunnelError) as errors:
-            stream.cancel(f"upstream_cut: {type(errors.exceptions[0]).__name__}")
+            _reset(stream, f"upstream_cut: {type(errors.exceptions[0]).__name__}")
         finally:
             writer.transport.abort()
 
@@ -340,8 +343,7 @@ async def answer_error(stream: Stream, error: AppError) -> None:
     await stream.write_end()
 
 
-async def _cancel_with(stream: Stream, task: asyncio.Task[None] | None) -> None:
-    """Ends the task with the stream; the task's own clean-up cuts the connection."""
-    await stream.wait_cancelled()
-    if task is not None:
-        task.cancel()
+def _reset(stream: Stream, reason: str) -> None:
+    """Ends the stream from the task that serves it, which is not to be cancelled for that."""
+    stream.on_cancelled(None)
+    stream.cancel(reason)

@@ -1,9 +1,9 @@
 """Whose listener is it? A port that belongs to another user of the machine is never served.
 
 On a shared node anybody can listen on a loopback port, also on one that our user's server has
-just left. The kernel knows who: `/proc/net/tcp` and `tcp6` carry the uid of each listening
-socket, a Unix socket's file has an owner, and a connected one names its peer (SO_PEERCRED).
-The reading of the tables is pure; only `Owners` opens files.
+just left. The kernel knows who: netlink (or, where that is shut, `/proc/net/tcp` and `tcp6`) tells
+the uid of each listening socket, a Unix socket's file has an owner, and a connected one names its
+peer (SO_PEERCRED).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import pwd
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from underpass.agent.listener import Address, Listener
+from underpass.agent.sock_diag import listening_sockets
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import NotAllowed
 from underpass.core.targets import Target
@@ -24,29 +25,6 @@ from underpass.core.targets import Target
 # A verdict holds for this long: a burst of connections reads the kernel's table once.
 VERDICT_HOLDS_S = 0.25
 _LISTEN = "0A"
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One listening TCP socket of this machine (of this network namespace)."""
-
-    address: Address
-    port: int
-    uid: int
-    inode: int
-
-    def answers_for(self, address: Address, port: int) -> bool:
-        """Whether a connection to this address and port may end up here."""
-        if self.port != port:
-            return False
-        if self.address == address:
-            return True
-        # An IPv6 wildcard takes IPv4 as well, unless it was told not to: which is not shown.
-        return self.address.is_unspecified and (
-            self.address.version == 6 or self.address.version == address.version
-        )
 
 
 class PortOfAnotherUser(NotAllowed):
@@ -63,10 +41,13 @@ class Owners:
         *,
         uid: int | None = None,
         also: Iterable[int] = (),
-        proc: Path = Path("/proc"),
+        proc: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`uid`: whose targets are served (default: this process's); `also`: others it vouches for."""
+        """`uid`: whose targets are served (default: this process's); `also`: others it vouches for.
+
+        `proc`: read the tables there in the place of asking the kernel.
+        """
         self._allowed = frozenset({os.geteuid() if uid is None else uid, *also})
         self._proc = proc
         self._clock = clock or SystemClock()
@@ -77,9 +58,17 @@ class Owners:
         """All listening TCP sockets, read again when the last reading is older than a moment."""
         now = self._clock.monotonic()
         if fresh or now - self._read_at > VERDICT_HOLDS_S:
-            self._listeners = tuple(read_listeners(self._proc))
+            self._listeners = self._read()
             self._read_at = now
         return self._listeners
+
+    def _read(self) -> tuple[Listener, ...]:
+        if self._proc is None:
+            try:
+                return tuple(listening_sockets())
+            except OSError:
+                self._proc = Path("/proc")  # a kernel or a sandbox without it will not get it
+        return tuple(read_listeners(self._proc))
 
     def own_listeners(self) -> list[Listener]:
         """Those that this user may serve."""

@@ -24,6 +24,9 @@ from underpass.gateway.relay import BODY_SINK, Relay, Send
 Authenticate = Callable[[MutableMapping[str, Any]], Awaitable[Principal]]
 """Finds the caller of an ASGI scope; raises NotAuthenticated or NotAllowed."""
 
+LOG_DETAILS = "underpass.log_details"
+"""Where an ASGI scope keeps what its request's log line says besides: ids and names of ours."""
+
 logger = logging.getLogger(__name__)
 
 _MODELS = "/v1/models"
@@ -139,13 +142,12 @@ class GatewayApp:
                     request_id=request_id,
                 ),
             )
+            # For the one line that the hub writes about a request.
+            scope[LOG_DETAILS] = {"route": call.route_name, "provider": call.provider.id}
             try:
                 await relay.run(call)
             finally:
                 call.close()
-            logger.info(
-                "%s %s %d provider=%s", request_id, call.route_name, relay.status, call.provider.id
-            )
         except asyncio.CancelledError:
             if not client.is_gone:
                 raise

@@ -14,6 +14,7 @@ import structlog
 from underpass.core.clock import Clock
 from underpass.core.errors import AppError
 from underpass.core.ids import new_id
+from underpass.gateway.routes import LOG_DETAILS
 from underpass.hub import problems
 
 Scope = MutableMapping[str, Any]
@@ -80,8 +81,14 @@ class Front:
         took_s = self._clock.monotonic() - began
         self._observe(route_kind(path), method, status, took_s)
         level = "debug" if path.startswith(_QUIET) else "info"
+        details = scope.get(LOG_DETAILS, {})
         getattr(_log, level)(
-            "request", method=method, path=_shown(path), status=status, took_s=round(took_s, 3)
+            "request",
+            method=method,
+            path=_shown(path),
+            status=status,
+            took_s=round(took_s, 3),
+            **details,
         )
 
     def monotonic(self) -> float:

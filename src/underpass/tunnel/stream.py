@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from underpass.core.errors import LocalProtocolError, StreamReset, TunnelError
@@ -51,8 +52,8 @@ class Stream:
     """A request and its answer, at one end. One reader and one writer at a time."""
 
     __slots__ = (
-        "_failed", "_is_sink_full", "_link", "_read_waiter", "_response_waiter", "_sink", "_state",
-        "_write_waiter",
+        "_failed", "_is_sink_full", "_link", "_on_cancelled", "_read_waiter", "_response_waiter",
+        "_sink", "_state", "_write_waiter",
     )  # fmt: skip
 
     def __init__(self, link: Driver, state: StreamState) -> None:
@@ -62,6 +63,7 @@ class Stream:
         self._write_waiter: Waiter = None
         self._response_waiter: Waiter = None
         self._failed: asyncio.Event | None = None
+        self._on_cancelled: Callable[[], object] | None = None
         self._sink: Sink | None = None
         self._is_sink_full = False
 
@@ -255,6 +257,20 @@ class Stream:
         error = self._state.error
         return error.reason if isinstance(error, StreamReset) else error.code
 
+    def on_cancelled(self, callback: Callable[[], object] | None) -> None:
+        """`callback` is called once if the stream ends before its end, at once if it has already.
+
+        What `wait_cancelled` does, without a task for each stream. None takes it back.
+        """
+        self._on_cancelled = callback
+        if self._state.error is not None:
+            self._tell_cancelled()
+
+    def _tell_cancelled(self) -> None:
+        callback, self._on_cancelled = self._on_cancelled, None
+        if callback is not None:
+            callback()
+
     # --- for the link ------------------------------------------------------------------------
 
     def wake_reader(self) -> None:
@@ -285,6 +301,7 @@ class Stream:
         _wake(self._response_waiter)
         if self._failed is not None:
             self._failed.set()
+        self._tell_cancelled()
 
 
 def _new_waiter(current: Waiter) -> asyncio.Future[None]:
