@@ -126,15 +126,22 @@ class Chunked(Body):
 
     def feed(self, data: bytes) -> bytes:
         """The chunks' content, joined."""
-        if self._stage == self._SIZE and not self._buffer:
-            # The one case that counts: exactly one whole chunk.
-            line = _CHUNK.match(data)
-            if line is not None:
-                start = line.end()
-                size = int(line[1], 16)
-                if size and len(data) == start + size + 2 and data.endswith(b"\r\n"):
-                    return data[start:-2]
-        return self._feed_in_steps(data)
+        if self._stage != self._SIZE or self._buffer:
+            return self._feed_in_steps(data)
+        # What nearly always comes: one whole chunk, or a few.
+        pieces: list[bytes] = []
+        at, end = 0, len(data)
+        while line := _CHUNK.match(data, at):
+            start = line.end()
+            stop = start + int(line[1], 16)
+            if start == stop or data[stop : stop + 2] != b"\r\n":
+                break
+            pieces.append(data[start:stop])
+            at = stop + 2
+            if at == end:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.append(self._feed_in_steps(data[at:] if at else data))
+        return b"".join(pieces)
 
     def _feed_in_steps(self, data: bytes) -> bytes:
         if self._buffer:

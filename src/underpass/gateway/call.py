@@ -265,7 +265,7 @@ class DoorAnswer:
         except TunnelError as error:
             raise self._broken(error) from error
         if chunk:
-            self._count(chunk)
+            self.count(chunk)
         else:
             self._end()
         return chunk
@@ -276,7 +276,7 @@ class DoorAnswer:
         Raises AppError when the answer breaks off.
         """
         try:
-            await self._stream.pour(_Counted(self._count, sink))
+            await self._stream.pour(_Counting(self, sink))
         except TunnelError as error:
             raise self._broken(error) from error
         self._end()
@@ -298,7 +298,8 @@ class DoorAnswer:
         while chunk := await self.read():
             yield chunk
 
-    def _count(self, chunk: bytes) -> None:
+    def count(self, chunk: bytes) -> None:
+        """Notes what has passed; for those who pass it on."""
         if not self.passed_bytes:
             self._call.first_byte()
         self.passed_bytes += len(chunk)
@@ -320,18 +321,18 @@ class DoorAnswer:
             self._call.remember(response_id)
 
 
-class _Counted:
-    """A sink before the caller's: it counts what passes."""
+class _Counting:
+    """The caller's sink, with the answer's count before it."""
 
-    __slots__ = ("_count", "_take", "ready")
+    __slots__ = ("_answer", "_take", "ready")
 
-    def __init__(self, count: Callable[[bytes], None], sink: Sink) -> None:
-        self._count = count
+    def __init__(self, answer: DoorAnswer, sink: Sink) -> None:
+        self._answer = answer
         self._take = sink.take
         self.ready = sink.ready
 
     def take(self, data: bytes) -> bool:
-        self._count(data)
+        self._answer.count(data)
         return self._take(data)
 
 

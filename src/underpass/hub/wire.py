@@ -119,10 +119,12 @@ class BoundedHttp(HttpToolsProtocol):
 class BodySink:
     """The body of one answer whose head was sent, in the framing that the head promised."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_cycle", "_flow", "_write")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self._flow = cycle.flow
+        self._write = cycle.transport.write
 
     def take(self, data: bytes) -> bool:
         """Hands `data`, at least one byte, to the socket; False when its buffer is full."""
@@ -130,15 +132,15 @@ class BodySink:
         if cycle.disconnected:
             return True  # whoever watches the client ends the answer
         if cycle.chunked_encoding:
-            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._write(b"%x\r\n%b\r\n" % (len(data), data))
         else:
             cycle.expected_content_length -= len(data)
             if cycle.expected_content_length < 0:
                 raise RuntimeError("More of a body than its Content-Length.")
-            cycle.transport.write(data)
-        return not cycle.flow.write_paused
+            self._write(data)
+        return not self._flow.write_paused
 
     async def ready(self) -> None:
         """Waits until the socket's buffer has room, or the client is gone."""
         if not self._cycle.disconnected:
-            await self._cycle.flow.drain()
+            await self._flow.drain()

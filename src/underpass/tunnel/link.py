@@ -284,8 +284,8 @@ class Link:
             self._bytes_in += len(data)
             events = core.receive_data(data, self._clock())
             for state in core.take_readable():
-                if state.owner is not None:
-                    stream_of(self, state).wake_reader()
+                if isinstance(state.owner, Stream):
+                    state.owner.wake_reader()
             if events:
                 self._act(events)
             if core.has_urgent:

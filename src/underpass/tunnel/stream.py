@@ -218,10 +218,7 @@ class Stream:
         """Empties the stream into its sink as far as that takes it. True at the end."""
         core, state, sink = self._link.core, self._state, self._sink
         assert sink is not None
-        while data := core.read(state):
-            if not sink.take(data):
-                self._is_sink_full = True
-                break
+        self._is_sink_full = not core.pour(state, sink.take)
         if core.has_urgent:
             self._link.flush()
         return state.receiver.is_done

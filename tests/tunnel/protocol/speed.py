@@ -1,7 +1,7 @@
 """CPU time of the core per 200-byte chunk: `python -m tests.tunnel.protocol.speed`.
 
 Not a test: a figure that depends on the machine says nothing by itself. Run it before and after
-a change of the hot path (`LinkCore.write`, `Outbox.pull`, `Incoming._parse`, `LinkCore.read`).
+a change of the hot path (`LinkCore.write`, `Outbox.pull`, `Incoming._parse`, `LinkCore.pour`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import time
 from tests.tunnel.protocol.pair import LinkedPair, request
 
 CHUNK = b"x" * 200
+
+
+def _take(data: bytes) -> bool:
+    return True
 
 
 def measure(streams: int, rounds: int) -> tuple[float, float]:
@@ -32,7 +36,7 @@ def measure(streams: int, rounds: int) -> tuple[float, float]:
             pair.hub.receive_data(data, 1.0)
             pair.hub.take_readable()
         for state, _ in pairs:
-            pair.hub.read(state)
+            pair.hub.pour(state, _take)
         credits = []
         while data := pair.hub.data_to_send():
             credits.append(data)

@@ -85,6 +85,12 @@ class AnyCarrier(RuleBasedStateMachine):
         (self.world.read_down if at_hub else self.world.read_up)(self.talk(pick))
 
     @has_talks
+    @rule(pick=st.integers(0, 99), at_hub=st.booleans(), pieces=st.integers(1, 5))
+    def pour(self, pick: int, at_hub: bool, pieces: int) -> None:
+        """One side pours what it has into a sink that is full after some pieces."""
+        self.world.pour(self.talk(pick), at_hub=at_hub, pieces=pieces)
+
+    @has_talks
     @rule(pick=st.integers(0, 99), at_hub=st.booleans())
     def cancel(self, pick: int, at_hub: bool) -> None:
         """One side cancels."""

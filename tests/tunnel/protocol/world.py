@@ -165,6 +165,30 @@ class World:
         """The hub reads what has come of the answer."""
         self._read(self.hub, talk.at_hub, talk.down)
 
+    def pour(self, talk: Talk, *, at_hub: bool, pieces: int) -> None:
+        """One side takes up to `pieces` pieces of what has come, by `pour`."""
+        core, state = (self.hub, talk.at_hub) if at_hub else (self.agent, talk.at_agent)
+        half = talk.down if at_hub else talk.up
+        left = pieces
+
+        def take(data: bytes) -> bool:
+            nonlocal left
+            assert data == pattern(half.seed, half.read, half.read + len(data))
+            half.read += len(data)
+            left -= 1
+            return left > 0
+
+        if state is None:
+            return
+        try:
+            took_all = core.pour(state, take)
+        except TunnelError:
+            return
+        assert took_all == (left > 0)
+        if state.receiver.is_done:
+            assert half.read == half.written
+            half.is_read_to_end = True
+
     def cancel(self, talk: Talk, *, at_hub: bool) -> None:
         """One side cancels."""
         reason = "by_hub" if at_hub else "by_agent"

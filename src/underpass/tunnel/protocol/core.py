@@ -9,7 +9,7 @@ one carrier is forgotten with it and made anew from the streams' offsets.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from underpass.core.errors import (
@@ -183,6 +183,29 @@ class LinkCore(Incoming):
             receiver.widen()
             self._outbox.credit(stream)
         return b""
+
+    def pour(self, stream: StreamState, take: Callable[[bytes], bool]) -> bool:
+        """Hands all that has come to `take`, which answers whether it takes more; its last answer.
+
+        The same as a `read` after each piece, for less. Raises as `read` does.
+        """
+        receiver = stream.receiver
+        chunks = receiver.chunks
+        if len(chunks) == 1 and not receiver.handed:
+            data = chunks.popleft()
+            if not take(data):
+                receiver.handed = len(data)
+                return False
+            receiver.consumed += len(data)
+            if receiver.consumed < receiver.credit_at and not (
+                receiver.is_credit_wanted or receiver.is_wider_wanted
+            ):
+                return True
+            self._advance(stream)
+        while data := self.read(stream):
+            if not take(data):
+                return False
+        return True
 
     def cancel(self, stream: StreamState, reason: str) -> list[Event]:
         """Ends both halves now; the peer is told even if the link is down. May be called twice."""
