@@ -105,14 +105,17 @@ class _Settings(BaseSettings):
         if not name:
             return ConfigError(f"The settings do not fit together: {what}.")
         name = name.removeprefix(PREFIX.lower())
+        code = None
         if name in flags:
-            source = f"the flag --{name.replace('_', '-')}"
+            source, code = f"the flag --{name.replace('_', '-')}", "flag_invalid"
         elif name in from_file and (PREFIX + name.upper()) not in os.environ:
             source = f"{name} in {file}"
         else:
             source = f"the variable {PREFIX}{name.upper()}"
         return ConfigError(
-            f"The setting '{name}' is wrong: {what[:1].lower()}{what[1:]}.", hint=f"Mend {source}."
+            f"The setting '{name}' is wrong: {what[:1].lower()}{what[1:]}.",
+            hint=f"Mend {source}.",
+            code=code,
         )
 
 

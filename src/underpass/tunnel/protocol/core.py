@@ -8,6 +8,7 @@ one carrier is forgotten with it and made anew from the streams' offsets.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ from underpass.tunnel.protocol.phases import Phase
 from underpass.tunnel.protocol.streams import StreamState
 
 
-class LinkCore(Incoming):
+class LinkCore(Incoming, ABC):
     """One end of a link; `HubLink` and `AgentLink` are the two kinds.
 
     The shell's moves: `receive_data`, `data_to_send`, `carrier_lost`, `next_timer` with `tick`,
@@ -214,12 +215,13 @@ class LinkCore(Incoming):
 
     # --- for the two kinds -------------------------------------------------------------------
 
+    @abstractmethod
     def _expire(self, now: float) -> None:
         """Grace has ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _grace_ends(self) -> float | None:
-        raise NotImplementedError
+        """When it does, if no carrier comes; None while nothing is lost."""
 
     def _may_write(self, stream: StreamState) -> bool:
         """False while the stream's own head has not been given."""
