@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -183,12 +184,16 @@ def test_llama_server_sees_it_before_the_first_byte(world: World, path: str) -> 
             eventually(lambda: world.llama.waiting_requests() == 1, 10, "it waits for a slot")
             there = world.llama.callers()
             moment = caller.go_away()
-            eventually(lambda before=there: before - world.llama.callers(), BOUND_S)
+            eventually(partial(_is_one_gone, world, there), BOUND_S)
             assert time.monotonic() - moment < BOUND_S
     finally:
         for one in taken:
             one.go_away()
         eventually(lambda: world.llama.active_slots() == 0, 5)
+
+
+def _is_one_gone(world: World, before: set[tuple[str, int]]) -> bool:
+    return bool(before - world.llama.callers())
 
 
 def _llama_body(*, is_stream: bool) -> bytes:

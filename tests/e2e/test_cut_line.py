@@ -134,7 +134,7 @@ async def test_a_slow_stream_survives_cuts_in_its_silences(
 @pytest.mark.timeout(300)
 async def test_both_directions_of_one_stream_survive_a_hundred_cuts(make_stack: MakeStack) -> None:
     """Raw bytes up and down at once, while the line is reset under both: each comes back once."""
-    size, piece_bytes = 25_000_000, 20_000
+    size, piece_bytes = 10_000_000, 20_000
     stack = await asyncio.to_thread(make_stack)
     server = await asyncio.start_server(_echo, "127.0.0.1", 0)
     async with server, Forwarder(stack.port) as line:
