@@ -242,9 +242,8 @@ class _Bounded:
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
     registry, feed = Registry(), Feed()
-    local = None
-    if config.local_sessions != "off":
-        local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url)
+    has_local = config.local_sessions != "off"
+    local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url) if has_local else None
     sessions = Sessions(
         opened,
         registry,
