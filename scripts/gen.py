@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from underpass import config
 from underpass.cli.main import SECTIONS, load
+from underpass.config import reference
 from underpass.core import errors, states
 from underpass.hub.app import build_api
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     is_check = parser.parse_args().check
     wanted = {
-        REFERENCE / "settings.md": config.reference(),
+        REFERENCE / "settings.md": reference.reference(),
         REFERENCE / "cli.md": cli_reference(),
         REFERENCE / "errors.md": errors_reference(),
         REFERENCE / "statuses.md": statuses_reference(),

@@ -1,11 +1,12 @@
 """Settings: where a value comes from, and what a wrong one gets."""
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from underpass import config
-from underpass.config import AgentConfig, HubConfig
+from underpass.config import AgentConfig, HubConfig, reference
 from underpass.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,8 @@ def test_a_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_settings_stay_as_they_are() -> None:
     """One object for the life of the process."""
+    with pytest.raises(FrozenInstanceError):
+        AgentConfig().hub = "x"  # type: ignore[misc]
     with pytest.raises(ValueError, match="frozen"):
         HubConfig.load({}).port = 1  # type: ignore[misc]
 
@@ -130,17 +133,16 @@ def test_where_the_hubs_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_every_setting_is_described() -> None:
     """Each field says its effect, and those with a unit end on it or name it."""
-    for kind in (HubConfig, AgentConfig):
-        for name, field in kind.model_fields.items():
-            assert field.description, name
-            if name.endswith("_s"):
-                assert "second" in (field.description or "").lower(), name
+    for name, _, _, effect in [*reference.hub_rows(), *reference.agent_rows()]:
+        assert effect, name
+        if name.endswith("_s"):
+            assert "second" in effect.lower(), name
 
 
 def test_the_reference_is_fresh() -> None:
     """docs/reference/settings.md is what the code says; else run `make fix`."""
     page = ROOT / "docs" / "reference" / "settings.md"
-    assert page.read_text() == config.reference()
+    assert page.read_text() == reference.reference()
 
 
 def test_a_key_is_one_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -157,3 +159,30 @@ def test_a_key_is_one_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
             AgentConfig.of_this_user()
         assert "one word" in caught.value.sentence()
         assert "geh" not in caught.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("hubb = 'x'", "hubb in"), ("hub = 1", "hub in"), ("key = 'a b'", "key in")]
+)
+def test_a_stored_sign_in_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, words: str
+) -> None:
+    """The setting and the file that holds it are named."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = config.credentials_file()
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        AgentConfig.of_this_user()
+    assert f"{words} {file}" in caught.value.sentence()
+
+
+def test_a_flag_that_is_wrong_is_wrong_usage() -> None:
+    """For the agent's settings as for the hub's."""
+    for load in (
+        lambda: HubConfig.load({"port": "x"}),
+        lambda: AgentConfig.load({"key": "two words"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load()
+        assert caught.value.code == "flag_invalid"

@@ -36,8 +36,9 @@ def test_the_hub() -> None:
 
 
 def test_refusals() -> None:
-    """A stop is no failure; anything else is, with the hub's sentence."""
-    assert ending.by_refusal(LinkRefused("Stopped.", code="stopped")).exit_code == 0
+    """A stop and a takeover are no failures; anything else is, with the hub's sentence."""
+    for code in ("stopped", "replaced"):
+        assert ending.by_refusal(LinkRefused("Stopped.", code=code)).exit_code == 0
     end = ending.by_refusal(LinkRefused("No.", code="revoked", hint="Sign in."))
     assert (end.exit_code, end.message, end.hint, end.reason) == (1, "No.", "Sign in.", None)
 

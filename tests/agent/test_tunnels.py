@@ -137,9 +137,10 @@ async def test_the_flag_is_turned_on(hub: FakeHub, stub: StubServer) -> None:
     async with running_agent(hub, offer(str(stub.port), openai=False)):
         await hub.wait_said("tunnel.readiness", state="running")
         assert hub.said("tunnel.readiness")[-1]["models"] == []
+        assert hub.said("tunnel.readiness")[-1]["openai"] is False
         hub.control.clear()
         hub.link.send_control(open_message(str(stub.port), tunnel_id="tun_t1", openai=True))
-        said = await hub.wait_said("tunnel.readiness", state="running")
+        said = await hub.wait_said("tunnel.readiness", state="running", openai=True)
         assert said["models"][0]["id"] == "stub"
         stream = await hub.open("", "", kind=StreamKind.RAW, tunnel="tun_t1")
         assert (await whole(stream)).header("x-underpass-error") == "route_not_allowed"

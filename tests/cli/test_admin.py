@@ -63,6 +63,28 @@ def test_a_key_is_printed_alone(say: Say) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("keys", "add", "alice"),
+        ("users", "ls"),
+        ("users", "link", "alice"),
+        ("users", "passwd", "alice", "--password-stdin"),
+        ("backup", "copy.db"),
+    ],
+)
+def test_a_mistyped_folder_makes_no_hub(say: Say, words: tuple[str, ...]) -> None:
+    """One line that names it, and nothing is made; only `users add` begins a hub."""
+    for there in (False, True):
+        if there:
+            say.data_dir.mkdir()
+        out, err = say(*words, code=1)
+        assert (out, err.count("\n")) == ("", 1)
+        assert str(say.data_dir) in err
+        assert say.data_dir.exists() is there
+        assert not there or list(say.data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("words", "stdin", "said"),
     [
         (("users", "add", "alice", "--no-password"), "", "already"),

@@ -84,6 +84,27 @@ def test_wrong_usage_is_one_line_and_2(
     assert said in line
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hub", "--port", "99999"], "--port"),
+        (["hub", "--log-level", "loud"], "--log-level"),
+        (["hub", "--public-url", "hub.example.org"], "--public-url"),
+        (["tunnel", "8000", "--hub", "ftp://x"], "https://"),
+        (["providers", "ls", "--hub", "ftp://x"], "https://"),
+        (["login", "ftp://x"], "https://"),
+    ],
+)
+def test_a_flag_s_wrong_value_is_wrong_usage(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where only the settings find it out: exit code 2, one line that names the flag."""
+    assert run(words) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert said in line
+
+
 def test_an_error_is_one_line_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,12 +7,14 @@ import socket
 import struct
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import World
 from tests.rig.api import Api
+from tests.rig.llama import SLOTS
 from tests.rig.waiting import eventually
 
 BOUND_S = 0.25
@@ -145,12 +147,10 @@ def test_while_a_slow_reader_has_stopped_reading(world: World) -> None:
     _check_freed(world, tag, caller.go_away())
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/messages"])
+@pytest.mark.parametrize("path", STREAMING_ROUTES)
 def test_llama_server_is_free_again(world: World, path: str) -> None:
     """The real server's slot is released when a streaming client leaves."""
-    body = {"model": "llama/tiny", "max_tokens": 30000, "stream": True}
-    body |= {"messages": [{"role": "user", "content": "go on"}], "prompt": "go on"}
-    caller = Caller(world, path, json.dumps(body).encode(), "application/json")
+    caller = Caller(world, path, _llama_body(is_stream=True), "application/json")
     caller.wait_for_bytes(b"data: ")
     world.llama.wait_for_busy_slot()
     caller.go_away()
@@ -167,6 +167,41 @@ def test_llama_server_is_free_again_after_a_whole_answer_was_awaited(world: Worl
     caller.go_away()
     world.llama.wait_for_cancel(before, BOUND_S + LLAMA_OWN_S)
     world.llama.wait_for_slot_release(BOUND_S)
+
+
+@pytest.mark.parametrize("path", STREAMING_ROUTES)
+def test_llama_server_sees_it_before_the_first_byte(world: World, path: str) -> None:
+    """All slots are taken, so the request waits: its connection is closed all the same."""
+    taken = [
+        Caller(world, STREAMING_ROUTES[0], _llama_body(is_stream=True), "application/json")
+        for _ in range(SLOTS)
+    ]
+    try:
+        eventually(lambda: world.llama.active_slots() == SLOTS, 10, "all slots taken")
+        for is_stream in (True, False):
+            eventually(lambda: world.llama.waiting_requests() == 0, 5)
+            caller = Caller(world, path, _llama_body(is_stream=is_stream), "application/json")
+            eventually(lambda: world.llama.waiting_requests() == 1, 10, "it waits for a slot")
+            there = world.llama.callers()
+            moment = caller.go_away()
+            eventually(partial(_is_one_gone, world, there), BOUND_S)
+            assert time.monotonic() - moment < BOUND_S
+    finally:
+        for one in taken:
+            one.go_away()
+        eventually(lambda: world.llama.active_slots() == 0, 5)
+
+
+def _is_one_gone(world: World, before: set[tuple[str, int]]) -> bool:
+    return bool(before - world.llama.callers())
+
+
+def _llama_body(*, is_stream: bool) -> bytes:
+    """A request that any of the generating routes takes, and that is not over soon."""
+    message = {"role": "user", "content": "go on"}
+    body = {"model": "llama/tiny", "stream": is_stream, "messages": [message]}
+    body |= {"prompt": "go on", "input": "go on"}
+    return json.dumps({**body, "max_tokens": 30000, "max_output_tokens": 30000}).encode()
 
 
 async def test_a_hundred_at_once(world: World) -> None:

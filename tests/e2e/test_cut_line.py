@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import aiohttp
 import pytest
@@ -128,3 +129,49 @@ async def test_a_slow_stream_survives_cuts_in_its_silences(
     numbers = [int(part[:9]) for part in got.split(b'"content":"')[1:]]
     assert numbers == list(range(60))
     assert line.cuts > 10
+
+
+@pytest.mark.timeout(300)
+async def test_both_directions_of_one_stream_survive_a_hundred_cuts(make_stack: MakeStack) -> None:
+    """Raw bytes up and down at once, while the line is reset under both: each comes back once."""
+    size, piece_bytes = 10_000_000, 20_000
+    stack = await asyncio.to_thread(make_stack)
+    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    async with server, Forwarder(stack.port) as line:
+        port = server.sockets[0].getsockname()[1]
+        person = await asyncio.to_thread(stack.add_person, "alice")
+        signed_in = {"UNDERPASS_HUB": line.url, "UNDERPASS_KEY": person.key}
+        stack.start_agent("tunnel", str(port), "--name", "raw", **signed_in)
+        api = stack.api(person)
+
+        def running() -> list[Any]:
+            return [one for one in api.items("/api/tunnels") if one["status"] == "running"]
+
+        found = await eventually_async(lambda: asyncio.to_thread(running), 20)
+        cutter = Cutter(line)
+        headers = {"Authorization": f"Bearer {person.key}"}
+        async with aiohttp.ClientSession(stack.url, headers=headers) as client:
+            async with client.ws_connect(f"/api/tunnels/{found[0]['id']}/connect") as socket:
+
+                async def send() -> None:
+                    for offset in range(0, size, piece_bytes):
+                        await socket.send_bytes(numbered_bytes(offset, piece_bytes))
+                        await cutter.pace(offset / size)
+                    await socket.send_bytes(b"")
+
+                sending = asyncio.create_task(send())
+                got = 0
+                while piece := await socket.receive_bytes():
+                    assert piece == numbered_bytes(got, len(piece))
+                    got += len(piece)
+                await sending
+        await cutter.finish()
+    assert got == size
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+        await writer.drain()
+    writer.write_eof()
+    writer.close()

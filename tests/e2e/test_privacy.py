@@ -106,3 +106,23 @@ def test_words_are_never_logged(world: World) -> None:
         assert secret not in log
         assert said not in log
         assert world.alice.key not in log
+
+
+def test_what_passes_the_gateway_is_stored_nowhere(world: World) -> None:
+    """Neither question nor answer is in the database, its log, or any other file of the hub."""
+    secret = "tangerine-bassoon-9024"
+    body = {"model": "stub/stub", "messages": [{"role": "user", "content": secret}]}
+    for is_stream in (True, False):
+        answer = world.hub.post(
+            "/v1/chat/completions", {**body, "stream": is_stream, "stub": {"text": secret[::-1]}}
+        )
+        assert answer.status == 200
+    usage = world.hub.get("/api/usage")
+    assert usage.status == 200
+    files = [path for path in world.stack.data_dir.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        assert secret.encode() not in content, path
+        assert secret[::-1].encode() not in content, path
+        assert b"numbered bytes" not in content, path

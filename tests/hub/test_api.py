@@ -149,6 +149,28 @@ async def test_a_made_up_id_is_not_found_anywhere(hub: RunningHub, root: UserRec
             assert answer.status == 404, f"{route} {made_up}: {answer}"
 
 
+COLLECTIONS = [
+    *("users", "groups", "keys", "clusters", "sessions", "templates", "tunnels", "providers"),
+    *("chats", "audit"),
+]
+
+
+async def test_lists_have_one_shape_and_their_items_an_address(
+    hub: RunningHub, root: UserRecord
+) -> None:
+    """`items` and `next`, nothing else; and each collection knows `/{id}`."""
+    program = await hub.program(await hub.key(root, "read", "admin"))
+    routes = routes_of(build_api())
+    for name in COLLECTIONS:
+        listed = await program.get(f"/api/{name}")
+        assert (listed.status, set(listed.json())) == (200, {"items", "next"}), name
+        assert isinstance(listed.json()["items"], list)
+        for item in listed.json()["items"]:
+            one = await program.get(f"/api/{name}/{item['name' if name == 'templates' else 'id']}")
+            assert one.status == 200, (name, item)
+        assert any(re.fullmatch(rf"GET /api/{name}/\{{\w+\}}", route) for route in routes), name
+
+
 async def test_the_openapi_document_is_public_and_whole(hub: RunningHub) -> None:
     """Programs can be made from it; no page of it loads anything from elsewhere."""
     program = await hub.program()

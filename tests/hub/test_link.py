@@ -133,7 +133,7 @@ async def test_a_second_agent_takes_over_at_once(hub: RunningHub, alice: UserRec
     await second.connect()
     await first.ended()
     assert first.refused is not None
-    assert first.refused.code == "stopped"
+    assert first.refused.code == "replaced"
     link = hub.services.links.of(session_id)
     assert link is not None
     assert link.is_up

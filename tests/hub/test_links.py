@@ -147,7 +147,7 @@ async def test_the_end_of_the_older_comes_before_the_newer(rig: Rig) -> None:
     second.send_control({"type": "new"})
     rig.room.gate.set()
     await rig.heard(
-        *("ses_1: up", "ses_1: slow", "ses_1: closed stopped", "ses_1: up", "ses_1: new")
+        *("ses_1: up", "ses_1: slow", "ses_1: closed replaced", "ses_1: up", "ses_1: new")
     )
     assert first.is_closed
 

@@ -131,20 +131,21 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "code", "said"),
     [
-        (["--port", "99999"], "port"),
-        (["--database-url", "mysql://x"], "postgresql://"),
-        (["--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], "cannot be reached"),
-        (["--data-dir", "/proc/nowhere"], "--data-dir"),
-        (["--config", "/nowhere.toml"], "cannot be read"),
-        (["--public-url", "hub"], "public_url"),
+        (["--port", "99999"], 2, "port"),
+        (["--database-url", "mysql://x"], 1, "postgresql://"),
+        (["--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], 1, "cannot be reached"),
+        (["--data-dir", "/proc/nowhere"], 1, "--data-dir"),
+        (["--config", "/nowhere.toml"], 1, "cannot be read"),
+        (["--public-url", "hub"], 2, "public_url"),
     ],
 )
-def test_what_cannot_start_is_one_line(options: list[str], said: str) -> None:
-    """Exit code 1, what is wrong, where, and never a password or a trace."""
+def test_what_cannot_start_is_one_line(options: list[str], code: int, said: str) -> None:
+    """Exit code 2 for a flag that makes no sense, else 1; what is wrong, where, and never a
+    password or a trace."""
     done = run_hub("--port", "0", *options)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr

@@ -1,12 +1,21 @@
 """The web UI's files, over real HTTP."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.hub.conftest import RunningHub
-from underpass.hub.static import PAGES, StaticFiles, manual_pages
+from tests.rig.needs import missing
+from underpass.hub.static import PAGES, STATIC, StaticFiles, manual_pages
+
+# What a document fetches by itself, what of that is not ours, and what a script fetches.
+FETCHED = re.compile(r"""(?:\bsrc=|\bhref=|url\(|@import\s+)["']?([^"'\s>)]+)""")
+ELSEWHERE = re.compile(r"(?:[a-z]+:)?//")
+CALLED = re.compile(
+    r"""(?:fetch|import|EventSource|sendBeacon|\.src=)\(?["'`](?:https?:)?//[^"'`]*"""
+)
 
 INDEX = "<!doctype html><title>Underpass</title>"
 SCRIPT = "console.log('underpass');" * 100
@@ -110,3 +119,15 @@ async def test_the_manual_is_served_by_the_hub(hub: RunningHub) -> None:
     page = await program.get("/manual/privacy.md", **{"Accept-Encoding": "gzip"})
     assert page.headers["Content-Type"] == "text/markdown; charset=utf-8"
     assert page.body.startswith(b"# ") or gzip.decompress(page.body).startswith(b"# ")
+
+
+def test_the_built_pages_name_no_other_host() -> None:
+    """Nothing is fetched from elsewhere: no script, style, font, image or beacon."""
+    if not (STATIC / "index.html").exists():
+        missing("the built web UI", "make setup")
+    for path in [path for path in STATIC.rglob("*") if path.suffix in (".html", ".css", ".svg")]:
+        foreign = [one for one in FETCHED.findall(path.read_text()) if ELSEWHERE.match(one)]
+        assert not foreign, f"{path.name}: {foreign}"
+    scripts = "".join(path.read_text() for path in STATIC.rglob("*.js"))
+    assert scripts
+    assert not CALLED.findall(scripts)

@@ -5,6 +5,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.rig.needs import find_llama_server
 from tests.rig.processes import Process, free_port
 from tests.rig.waiting import eventually
@@ -59,6 +61,24 @@ class LlamaServer:
     def wait_for_slot_release(self, within_s: float = 0.25) -> None:
         """Until no slot is busy: the machine is free for the next request."""
         eventually(lambda: self.active_slots() == 0, within_s, "all slots of llama-server free")
+
+    def waiting_requests(self) -> int:
+        """How many requests wait for a slot: they are here, and have no byte of an answer yet."""
+        with urllib.request.urlopen(self.url + "/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(
+            int(float(line.split()[1]))
+            for line in lines
+            if line.startswith("llamacpp:requests_deferred")
+        )
+
+    def callers(self) -> set[tuple[str, int]]:
+        """The peers whose connections are whole; one that has closed its end is not among them."""
+        return {
+            (one.raddr.ip, one.raddr.port)
+            for one in psutil.Process(self.process.pid).net_connections(kind="tcp")
+            if one.raddr and one.laddr.port == self.port and one.status == psutil.CONN_ESTABLISHED
+        }
 
     def cancels(self) -> int:
         """How many requests it has given up because their client went away, by its own log."""

@@ -119,7 +119,9 @@ async def test_the_flag_can_be_turned_off_and_on(world: World) -> None:
     tunnel = await world.sessions.tunnels.change(live, tunnel, name=None, openai=True)
     assert agent.link.last("tunnel.open")["openai"] is True
     assert (await world.provider())["status"] == "starting"
-    await agent.ready(tunnel_id)
+    await agent.ready(tunnel_id, models=(), openai=False)  # said before it knew of the flag
+    assert (await world.provider())["status"] == "starting"
+    await agent.ready(tunnel_id, openai=True)
     assert (await world.provider())["status"] == "running"
     again = await world.sessions.tunnels.change(live, tunnel, name=None, openai=True)
     assert again == tunnel

@@ -53,7 +53,7 @@ def by_hub(reason: str) -> End:
 
 def by_refusal(error: AppError) -> End:
     """The hub will not have this agent (any more)."""
-    if error.code == "stopped":
+    if error.code in ("stopped", "replaced"):  # somebody wanted it so: nothing has failed
         return End(None, error.message, 0)
     return End(None, error.message, 1, hint=error.hint)
 

@@ -89,7 +89,7 @@ class TunnelService:
         """The hub knows the tunnel now, under this id: tell it how the server does."""
         self.tunnel_id = tunnel_id
         if self.readiness is not None:
-            self._say(self.readiness.as_message(tunnel_id))
+            self._tell(self.readiness, tunnel_id)
 
     async def serve(self, stream: Stream) -> None:
         """One stream of this tunnel."""
@@ -176,4 +176,9 @@ class TunnelService:
             return
         self._report(ServerNews(str(self.offer.target), now))
         if self.tunnel_id is not None:
-            self._say(now.as_message(self.tunnel_id))
+            self._tell(now, self.tunnel_id)
+
+    def _tell(self, readiness: Readiness, tunnel_id: str) -> None:
+        """`tunnel.readiness`, with whether a model server was looked at or a port alone: the hub
+        may have changed the flag while this is on its way."""
+        self._say(readiness.as_message(tunnel_id) | {"openai": self.offer.openai})

@@ -61,7 +61,7 @@ def add_user(
     """
 
     async def work() -> None:
-        async with _desk(data_dir, database_url) as desk:
+        async with _desk(data_dir, database_url, is_first=True) as desk:
             password = None if no_password else _password(from_stdin=password_stdin)
             user = await desk.accounts.create(name, password=password, is_admin=admin)
             await desk.note("user.create", user.name)
@@ -231,7 +231,13 @@ class _Desk:
 
 
 @asynccontextmanager
-async def _desk(data_dir: Path | None, database_url: str | None) -> AsyncIterator[_Desk]:
+async def _desk(
+    data_dir: Path | None, database_url: str | None, *, is_first: bool = False
+) -> AsyncIterator[_Desk]:
+    """Opens the store. `is_first`: makes one where there is none, for a hub that never ran yet.
+
+    Raises ConfigError (`no_hub_data`): a mistyped folder must not become an empty hub.
+    """
     # The hub's rooms are loaded here and not at the top: `--help` needs none of them.
     from underpass import store
     from underpass.hub.auth.accounts import Accounts
@@ -242,6 +248,13 @@ async def _desk(data_dir: Path | None, database_url: str | None) -> AsyncIterato
     config = HubConfig.load(
         {"data_dir": data_dir, "database_url": database_url}, hub_config_file(None)
     )
+    if not is_first and not store.is_there(config.database):
+        where = config.data_dir if config.database_url is None else "that database URL"
+        raise ConfigError(
+            f"There is no hub's data in {where}.",
+            code="no_hub_data",
+            hint="Check --data-dir or --database-url; `underpass admin users add` begins a new one.",
+        )
     if config.database_url is None:
         config.data_dir.expanduser().mkdir(mode=0o700, parents=True, exist_ok=True)
     opened, clock = await store.open(config.database), SystemClock()

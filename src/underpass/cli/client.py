@@ -187,13 +187,14 @@ async def connect(
             "No hub is named.",
             hint="Sign in with `underpass login HUB_URL`, or set UNDERPASS_HUB.",
         )
+    address = HubAddress.parse(config.hub, insecure_http=insecure_http)
     if needs_key and config.key is None:
         raise ConfigError(
             f"You are not signed in at {config.hub}.",
             hint=f"Sign in with `underpass login {config.hub}`, or set UNDERPASS_KEY.",
         )
     way = Way(
-        HubAddress.parse(config.hub, insecure_http=insecure_http),
+        address,
         environ=environment(),
         ca_file=config.ca_file,
         user_agent=f"underpass/{__version__}",

@@ -75,6 +75,9 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ),
 )
 
+# Errors that say that what was typed makes no sense, wherever it was found out.
+_WRONG_USAGE = {"flag_invalid", "hub_invalid"}
+
 COMMANDS = {command.name: command for _, group in SECTIONS for command in group}
 
 
@@ -155,7 +158,7 @@ def _guarded(call: Callable[[], int]) -> int:
         return call()
     except AppError as error:
         _say(f"underpass: {' '.join(error.sentence().split())}")
-        return 1
+        return 2 if error.code in _WRONG_USAGE else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from underpass.clusters.script import JOB_VARIABLE
 
 _PROC = Path("/proc")
+_HAS_WORDS_WITHIN_S = 1.0
 
 
 def is_leader(pid: int, spec_file: str) -> bool:
@@ -24,9 +25,7 @@ def is_leader(pid: int, spec_file: str) -> bool:
     if not _PROC.is_dir():
         return spec_file in _from_ps(pid)
     try:
-        words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-        # A process that ended and was not collected yet has no command line any more.
-        return spec_file.encode() in words
+        return spec_file.encode() in _command_line(pid)
     except OSError:
         return False
 
@@ -77,6 +76,22 @@ def wait_gone(pid: int, within_s: float) -> bool:
             return True  # of an earlier hub: whoever adopted it takes its status
         time.sleep(0.01)
     return False
+
+
+def _command_line(pid: int) -> list[bytes]:
+    """The words of a living process, none of one that has ended. Raises OSError: there is none.
+
+    For a moment after its start a process has none yet: the kernel lets `posix_spawn` return
+    before it has laid them out. Taken for an end, that moment would cost a job its secrets.
+    """
+    deadline = time.monotonic() + _HAS_WORDS_WITHIN_S
+    while True:
+        words = (_PROC / str(pid) / "cmdline").read_bytes()
+        # Ended and not collected yet (Z, X), or a thread of the kernel, which never has any.
+        is_over = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        if words or is_over or time.monotonic() > deadline:
+            return words.split(b"\0")
+        time.sleep(0.001)
 
 
 def _from_ps(pid: int) -> str:

@@ -27,12 +27,12 @@ from underpass.config import HubConfig
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import AppError, StorageError
 from underpass.core.principal import Principal
-from underpass.gateway.door import Door
 from underpass.gateway.limits import GatewayLimits
 from underpass.gateway.routes import GatewayApp
 from underpass.hub import api, health, problems
 from underpass.hub.audit import Trail
 from underpass.hub.auth import Auth
+from underpass.hub.calls import WatchedDoor
 from underpass.hub.http import Front, Receive, Scope, Send
 from underpass.hub.link import LinkApp
 from underpass.hub.links import Links
@@ -244,9 +244,8 @@ class _Bounded:
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
     registry, feed = Registry(), Feed()
-    local = None
-    if config.local_sessions != "off":
-        local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url)
+    has_local = config.local_sessions != "off"
+    local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url) if has_local else None
     sessions = Sessions(
         opened,
         registry,
@@ -269,7 +268,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         )
         return {"id": session.id, "name": session.name}, token
 
-    door = Door(
+    door = WatchedDoor(
         registry,
         GatewayLimits(max_body_bytes=config.max_body_bytes, keepalive_s=config.keepalive_s),
         clock,
@@ -288,6 +287,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
             sign_in_s=config.sign_in_days * 86_400,
             sign_in_attempts=config.sign_in_attempts,
             public_url=config.public_url,
+            on_key_end=lambda key_id: door.end_calls(key_id=key_id),
         ),
         sessions=sessions,
         door=door,

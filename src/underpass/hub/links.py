@@ -278,7 +278,7 @@ class LiveLink:
     async def _attend(self, before: LiveLink | None) -> None:
         if before is not None:
             # The older agent's end is told before the newer one's beginning.
-            await before.link.close("Another agent took over this session.", code="stopped")
+            await before.link.close("Another agent took over this session.", code="replaced")
             await asyncio.wait({before._task})
         await self._news.get()  # the first news is always UP
         attendant = await self._greet()

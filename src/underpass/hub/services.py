@@ -24,9 +24,9 @@ from underpass.store import Store
 
 if TYPE_CHECKING:
     from underpass.chat.service import Chats
-    from underpass.gateway.door import Door
     from underpass.hub.audit import Trail
     from underpass.hub.auth import Auth
+    from underpass.hub.calls import WatchedDoor
     from underpass.hub.links import Links
     from underpass.hub.usage import UsageWriter
     from underpass.registry.feed import Feed
@@ -45,7 +45,7 @@ class Services:
     feed: Feed
     auth: Auth
     sessions: Sessions
-    door: Door
+    door: WatchedDoor
     chats: Chats
     links: Links
     trail: Trail

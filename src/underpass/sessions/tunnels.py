@@ -52,9 +52,10 @@ class Tunnels:
 
     async def is_ready(self, live: Live, message: dict[str, Any]) -> None:
         """`tunnel.readiness`: the provider follows. News of a tunnel that is not this session's is
-        dropped."""
+        dropped, and so is what was said of a port alone before the agent knew of the OpenAI flag:
+        that something listens is no word on models."""
         tunnel = await self._of_session(live, message)
-        if tunnel is None:
+        if tunnel is None or (tunnel.openai and message.get("openai") is False):
             return
         try:
             live.readiness[tunnel.id] = read_readiness(message)

@@ -22,7 +22,7 @@ from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
-from underpass.store.opening import Store, open
+from underpass.store.opening import Store, is_there, open
 from underpass.store.providers import Permission, ProviderRecord, ProviderType, SubjectKind
 from underpass.store.repository import Page
 from underpass.store.run_events import RunEventRecord
@@ -61,5 +61,6 @@ __all__ = [
     "TunnelRecord",
     "UsageRecord",
     "UserRecord",
+    "is_there",
     "open",
 ]

@@ -117,17 +117,34 @@ async def open(database_url: str, *, pool_size: int = 5) -> Store:
     return Store(database)
 
 
+def is_there(database_url: str) -> bool:
+    """Whether there is a database to open; False only for a SQLite file that does not exist.
+
+    Raises ConfigError (URL, driver).
+    """
+    name = _file_of(db.connect(database_url))
+    return name is None or Path(name).exists()
+
+
 def _make_private(database: db.Database) -> None:
     """Makes a SQLite file that is not there yet, readable by its owner alone.
 
     SQLite would make it for everybody to read, and gives its log the same rights. The folder's
     rights are not enough: an admin may have made it, with those of any other folder.
     """
-    name = database.url.database
-    if not database.is_sqlite or not name or name.startswith((":memory:", "file:")):
+    name = _file_of(database)
+    if name is None:
         return
     with contextlib.suppress(OSError):  # there already, or not possible: opening it says why
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _file_of(database: db.Database) -> str | None:
+    """The file of a SQLite database that is in one."""
+    name = database.url.database
+    if not database.is_sqlite or not name or name.startswith((":memory:", "file:")):
+        return None
+    return name
 
 
 def _copy_sqlite(source: str, path: Path) -> None:

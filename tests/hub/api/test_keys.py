@@ -1,11 +1,65 @@
 """`/api/keys` over real HTTP."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from tests.hub.agents import HELLO, TinyAgent
 from tests.hub.conftest import RunningHub
+from tests.rig.waiting import eventually_async
 from underpass.store import UserRecord
+from underpass.tunnel.link import Head, Stream
+
+
+class Tiny:
+    """alice's provider `box` with the model `tiny`, its agent in the test's hands."""
+
+    def __init__(self, agent: TinyAgent) -> None:
+        self.agent = agent
+        self._taken = 0
+
+    @staticmethod
+    def question(**more: Any) -> dict[str, Any]:
+        return {"model": "box/tiny", "messages": [], **more}
+
+    async def next_stream(self) -> Stream:
+        """The next request that the hub sends."""
+        await eventually_async(lambda: len(self.agent.streams) > self._taken, 5)
+        self._taken += 1
+        return self.agent.streams[self._taken - 1]
+
+    async def begin_answer(self, first: bytes) -> Stream:
+        """As `next_stream`, with the head and the first bytes of a streamed answer."""
+        stream = await self.next_stream()
+        await stream.respond(Head(200, (("content-type", "text/event-stream"),)))
+        await stream.write(first)
+        return stream
+
+
+@pytest.fixture
+async def tiny(hub: RunningHub, alice: UserRecord) -> AsyncIterator[Tiny]:
+    """A provider that is running."""
+    program = await hub.program(await hub.key(alice))
+    made = await program.post("/api/sessions", {"attach": True, "name": "box", "host": "gpu"})
+    agent = TinyAgent(hub.url, made.json()["token"])
+    await agent.connect()
+    agent.link.send_control(HELLO)
+    agent.say("tunnel.offer", ref="1", name="box", target="8000", openai=True)
+    accepted = await eventually_async(lambda: agent.said("tunnel.accepted"), 5)
+    assert accepted is not None
+    tunnel_id = accepted["tunnel_id"]
+    agent.say("tunnel.readiness", tunnel_id=tunnel_id, state="running", models=[{"id": "tiny"}])
+
+    async def is_listed() -> bool:
+        return bool((await program.get("/v1/models")).json()["data"])
+
+    await eventually_async(is_listed, 5)
+    yield Tiny(agent)
+    await agent.close()
 
 
 async def test_a_key_is_shown_once_and_revoked_at_once(hub: RunningHub, alice: UserRecord) -> None:
@@ -110,3 +164,59 @@ async def test_a_strangers_key_is_not_there(hub: RunningHub, alice: UserRecord) 
     assert seen.json()["detail"] == never.json()["detail"]
     assert (await stranger.delete(f"/api/keys/{made['id']}")).status == 404
     assert (await stranger.get("/api/keys")).json()["items"] == []
+
+
+async def test_a_revoked_key_ends_its_answers_under_way(
+    hub: RunningHub, alice: UserRecord, tiny: Tiny
+) -> None:
+    """Before and after the first byte, streamed or not, within a second; another key's goes on."""
+    key, secret = await hub.services.auth.keys.create(alice.id, name="lost", scopes=["gateway"])
+    lost, kept = await hub.program(secret), await hub.program(await hub.key(alice))
+    silent = asyncio.create_task(lost.post("/v1/chat/completions", tiny.question()))
+    silent_stream = await tiny.next_stream()
+    begun = asyncio.create_task(lost.post("/v1/chat/completions", tiny.question(stream=True)))
+    begun_stream = await tiny.begin_answer(b"data: 1\n\n")
+    other = asyncio.create_task(kept.post("/v1/chat/completions", tiny.question(stream=True)))
+    other_stream = await tiny.begin_answer(b"data: 2\n\n")
+    await eventually_async(lambda: hub.services.door.calls_under_way == 3, 5)
+
+    await hub.services.auth.keys.revoke(key.id)
+    answers = await asyncio.wait_for(asyncio.gather(silent, begun), 1)
+    assert answers[0].json()["error"]["code"] == "cancelled"
+    assert answers[1].body.startswith(b"data: 1\n\n")
+    assert b'"code": "cancelled"' in answers[1].body
+    for stream in (silent_stream, begun_stream):
+        await eventually_async(lambda one=stream: one.is_cancelled, 1)
+    await other_stream.write_end()
+    assert (await other).body == b"data: 2\n\n"
+    assert hub.services.door.calls_under_way == 0
+
+
+async def test_a_disabled_user_s_answers_end(
+    hub: RunningHub, alice: UserRecord, root: UserRecord, tiny: Tiny
+) -> None:
+    """Whatever they were asked with."""
+    program = await hub.program(await hub.key(alice))
+    asking = asyncio.create_task(program.post("/v1/chat/completions", tiny.question(stream=True)))
+    await tiny.begin_answer(b"data: 1\n\n")
+    admin = await hub.program(await hub.key(root, "admin"))
+    assert (await admin.patch(f"/api/users/{alice.id}", {"is_disabled": True})).status == 200
+    assert b'"error"' in (await asyncio.wait_for(asking, 1)).body
+
+
+async def test_a_key_that_is_revoked_while_the_body_comes(
+    hub: RunningHub, alice: UserRecord, tiny: Tiny
+) -> None:
+    """Nothing is asked of the model server: 401 once the body is there."""
+    key, secret = await hub.services.auth.keys.create(alice.id, name="lost", scopes=["gateway"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(hub.url.rsplit(":", 1)[1]))
+    body = json.dumps(tiny.question()).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {secret}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body[:5])
+    await eventually_async(lambda: hub.services.door.calls_under_way == 1, 5)
+    await hub.services.auth.keys.revoke(key.id)
+    writer.write(body[5:])
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 401")
+    writer.close()
+    assert tiny.agent.streams == []

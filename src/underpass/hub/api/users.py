@@ -95,6 +95,7 @@ async def change_user(
     if body.password is not None:
         await services.auth.accounts.set_password(user_id, body.password)
     if user.is_disabled:
+        services.door.end_calls(user_id=user_id)
         await services.links.close_of_user(user_id, "user_disabled")
     changed = sorted(name for name, value in body.model_dump().items() if value is not None)
     await services.trail.note(
@@ -150,6 +151,7 @@ async def _let_go(services: Services, user_id: str) -> None:
             code="sessions_running",
             hint="Disable the user, stop the sessions, then delete.",
         )
+    services.door.end_calls(user_id=user_id)
     await services.links.close_of_user(user_id, "user_removed")
     for view in services.registry.all_providers():
         if view.owner_id == user_id:

@@ -244,7 +244,7 @@ class LinkCore(Incoming):
 
     @abstractmethod
     def _grace_ends(self) -> float | None:
-        """When it does; None while nothing is waited for."""
+        """When it does, if no carrier comes; None while nothing is lost."""
 
     def _may_write(self, stream: StreamState) -> bool:
         """False while the stream's own head has not been given."""

@@ -1,23 +1,14 @@
-"""Settings: one frozen object per process, and the only reader of the environment and of TOML.
+"""HubConfig: everything that can be set about a hub, on pydantic-settings.
 
-A value comes from the first of: a flag, an `UNDERPASS_…` variable, the TOML file, the default.
 Each field's description says its unit and its effect; docs/reference/settings.md is made from them.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -25,25 +16,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from underpass.config.sources import PREFIX, default_data_dir, flag_of, read_toml, wrong
 from underpass.core.errors import ConfigError
-
-PREFIX = "UNDERPASS_"
-
-
-def _home(variable: str, fallback: str) -> Path:
-    """A folder of the XDG base directory specification."""
-    base = os.environ.get(variable, "")
-    return (Path(base) if base.startswith("/") else Path.home() / fallback) / "underpass"
-
-
-def default_data_dir() -> Path:
-    """Where a hub keeps its data when nothing else is said."""
-    return _home("XDG_DATA_HOME", ".local/share")
-
-
-def default_config_dir() -> Path:
-    """Where this user's sign-in is kept."""
-    return _home("XDG_CONFIG_HOME", ".config")
 
 
 class _Settings(BaseSettings):
@@ -106,14 +80,12 @@ class _Settings(BaseSettings):
             return ConfigError(f"The settings do not fit together: {what}.")
         name = name.removeprefix(PREFIX.lower())
         if name in flags:
-            source = f"the flag --{name.replace('_', '-')}"
+            source = flag_of(name)
         elif name in from_file and (PREFIX + name.upper()) not in os.environ:
             source = f"{name} in {file}"
         else:
             source = f"the variable {PREFIX}{name.upper()}"
-        return ConfigError(
-            f"The setting '{name}' is wrong: {what[:1].lower()}{what[1:]}.", hint=f"Mend {source}."
-        )
+        return wrong(name, what, source, is_flag=name in flags)
 
 
 class HubConfig(_Settings):
@@ -203,74 +175,6 @@ class HubConfig(_Settings):
         return f"sqlite:///{self.data_dir.expanduser().absolute() / 'underpass.db'}"
 
 
-class AgentConfig(_Settings):
-    """What the agent and the command line need to find and trust a hub."""
-
-    hub: str | None = Field(None, description="The hub's address, `https://hub.example.org`.")
-    key: SecretStr | None = Field(None, description="A key of yours (`up_…`).")
-    ca_file: Path | None = Field(
-        None, description="PEM file with an authority to trust besides the system's."
-    )
-    https_proxy: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("https_proxy", "all_proxy"),
-        description="Proxy for `https` and `wss`, with its user and password where it needs them.",
-    )
-    http_proxy: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("http_proxy", "all_proxy"),
-        description="Proxy for `http` and `ws`.",
-    )
-    no_proxy: str = Field(
-        "",
-        validation_alias=AliasChoices("no_proxy"),
-        description="Hosts that are reached without a proxy, separated by commas.",
-    )
-    slurm_job_id: str | None = Field(
-        None, validation_alias="SLURM_JOB_ID", description="Set by Slurm inside a job."
-    )
-
-    @field_validator("key")
-    @classmethod
-    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
-        """A key as it is sent: files and copies leave blanks and line ends around it."""
-        if key is None:
-            return None
-        text = key.get_secret_value().strip()
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("a key is one word of letters, digits, '_' and '-'")
-        return SecretStr(text) if text else None
-
-    @classmethod
-    def of_this_user(cls, **flags: Any) -> Self:
-        """Flags, then the environment, then the sign-in that `underpass login` stored."""
-        file = credentials_file()
-        return cls.load(flags, file if file.exists() else None)
-
-
-def environment() -> dict[str, str]:
-    """The process's variables as they are: for what takes proxy settings or starts a child."""
-    return dict(os.environ)
-
-
-def credentials_file() -> Path:
-    """Where `underpass login` keeps the hub's address and the key, with mode 0600."""
-    return default_config_dir() / "credentials.toml"
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """A TOML file as a dict. Raises ConfigError."""
-    try:
-        return tomllib.loads(file.read_text())
-    except OSError as error:
-        raise ConfigError(
-            f"The settings file {file} cannot be read: {error.strerror}.",
-            hint="Check its path and its permissions.",
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The settings file {file} is not TOML: {error}.") from None
-
-
 def hub_config_file(flag: Path | None) -> Path | None:
     """The hub's settings file: the flag, `UNDERPASS_CONFIG`, or /etc/underpass/hub.toml if there."""
     if flag is not None:
@@ -280,31 +184,3 @@ def hub_config_file(flag: Path | None) -> Path | None:
         return Path(named)
     usual = Path("/etc/underpass/hub.toml")
     return usual if usual.exists() else None
-
-
-def reference() -> str:
-    """docs/reference/settings.md, made from the fields."""
-    lines = [
-        "# Settings",
-        "",
-        "Made from `src/underpass/config.py` by `scripts/gen.py`; edit the descriptions there.",
-        "A value comes from the first of: a flag, a variable, the TOML file, the default.",
-    ]
-    for kind, title, file in (
-        (HubConfig, "The hub", "`--config FILE`, `UNDERPASS_CONFIG`, or `/etc/underpass/hub.toml`"),
-        (AgentConfig, "The agent and the command line", "`~/.config/underpass/credentials.toml`"),
-    ):
-        lines += ["", f"## {title}", "", f"File: {file}.", ""]
-        lines += ["| setting | variable | default | effect |", "|---|---|---|---|"]
-        for name, field in kind.model_fields.items():
-            alias = field.validation_alias
-            choices = alias.choices if isinstance(alias, AliasChoices) else [alias or PREFIX + name]
-            variables = ", ".join(f"`{str(one).upper()}`" for one in choices)
-            default = "the user's data folder" if field.default_factory else _shown(field.default)
-            text = (field.description or "").replace("|", "\\|")
-            lines.append(f"| `{name}` | {variables} | {default} | {text} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: Any) -> str:
-    return "none" if value in (None, "") else f"`{value}`"
