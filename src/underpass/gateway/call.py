@@ -23,9 +23,9 @@ from underpass.gateway import errors, headers
 from underpass.gateway.body import Body
 from underpass.gateway.responses import Holder, IdSniffer, ResponseHolders
 from underpass.gateway.usage import Usage
-from underpass.registry.live import LinkLike, ProviderView
+from underpass.registry.live import LinkLike, ProviderView, StreamLike
 from underpass.registry.pick import Pick
-from underpass.tunnel.link import Head, OpenHead, Stream, StreamKind
+from underpass.tunnel.link import Head, OpenHead, StreamKind
 
 if TYPE_CHECKING:
     from underpass.gateway.door import DoorRequest
@@ -63,7 +63,7 @@ class Call:
         self._clock = clock
         self._leave_place = leave_place
         self._began_at = clock.monotonic()
-        self._stream: Stream | None = None
+        self._stream: StreamLike | None = None
         self._uploading: asyncio.Task[None] | None = None
         self._fault: AppError | None = None
         self._is_over = False
@@ -185,7 +185,7 @@ class Call:
             return body.passed_bytes(self.upstream_model)
         return None if self._errand.request.method == "GET" else 0
 
-    async def _exchange(self, stream: Stream) -> Head:
+    async def _exchange(self, stream: StreamLike) -> Head:
         size = self._body_bytes()
         if self._errand.body is None or (
             self._errand.body.is_whole and size is not None and size <= SMALL_UPLOAD_BYTES
@@ -197,7 +197,7 @@ class Call:
             self._uploading.add_done_callback(self._upload_ended)
         return await stream.response()
 
-    async def _upload(self, stream: Stream) -> None:
+    async def _upload(self, stream: StreamLike) -> None:
         if self._errand.body is not None:
             async with aclosing(self._errand.body.chunks(self.upstream_model)) as pieces:
                 async for piece in pieces:
@@ -216,7 +216,7 @@ class Call:
             if not self._is_over and self._stream is not None:
                 self._stream.cancel("request_failed")
 
-    async def _agent_error(self, code: str, head: Head, stream: Stream) -> AppError:
+    async def _agent_error(self, code: str, head: Head, stream: StreamLike) -> AppError:
         text = await read_up_to(stream.read, MAX_ERROR_BYTES)
         try:
             message = str(json.loads(text)["message"])
@@ -244,7 +244,9 @@ class DoorAnswer:
     `read` until b"" (the end) or an AppError; or iterate over `chunks`; or `cancel`.
     """
 
-    def __init__(self, call: Call, head: Head, stream: Stream, sniffer: IdSniffer | None) -> None:
+    def __init__(
+        self, call: Call, head: Head, stream: StreamLike, sniffer: IdSniffer | None
+    ) -> None:
         self.status = head.status
         self.headers = head.headers
         self.provider = call.provider

@@ -153,8 +153,7 @@ class Door:
         return picked, left
 
     def _link(self, picked: Pick) -> LinkLike:
-        tunnel_id = picked.provider.tunnel_id
-        link = self.registry.link_of(tunnel_id) if tunnel_id else None
+        link = self.registry.link_of(picked.provider.way_id)
         if link is None:
             raise errors.stopped(picked.provider)
         return link

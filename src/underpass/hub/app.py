@@ -40,6 +40,8 @@ from underpass.hub.metrics import Metrics
 from underpass.hub.services import Services
 from underpass.hub.static import StaticFiles
 from underpass.hub.usage import UsageWriter
+from underpass.providers.networks import Networks
+from underpass.providers.service import CustomProviders, ProviderSettings
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions.room import SessionSettings
@@ -139,6 +141,7 @@ class Hub:
             await asyncio.gather(self._tidying, return_exceptions=True)
         await one.chats.close()
         await one.links.stop()
+        await one.providers.close()
         await one.sessions.close()
         with contextlib.suppress(StorageError):
             await one.usage.flush()
@@ -152,6 +155,7 @@ class Hub:
 
     async def _start(self) -> None:
         await self.services.sessions.load()
+        await self.services.providers.load()
         await self.services.chats.load()
         self._tidying = asyncio.create_task(self._tidy(), name="hub-tidy")
 
@@ -288,6 +292,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
             public_url=config.public_url,
         ),
         sessions=sessions,
+        providers=CustomProviders(opened, registry, feed, clock, _provider_settings(config)),
         door=door,
         chats=chats,
         links=Links(
@@ -299,6 +304,14 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         trail=Trail(opened, clock),
         usage=UsageWriter(opened, clock, door.usage),
         stopping=asyncio.Event(),
+    )
+
+
+def _provider_settings(config: HubConfig) -> ProviderSettings:
+    return ProviderSettings(
+        networks=Networks.parse(config.allowed_networks),
+        key_file=config.secret_keys,
+        poll_s=config.provider_poll_s,
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from underpass.hub.auth import Auth
     from underpass.hub.links import Links
     from underpass.hub.usage import UsageWriter
+    from underpass.providers.service import CustomProviders
     from underpass.registry.feed import Feed
     from underpass.registry.live import Registry
     from underpass.sessions.service import Sessions
@@ -45,6 +46,7 @@ class Services:
     feed: Feed
     auth: Auth
     sessions: Sessions
+    providers: CustomProviders
     door: Door
     chats: Chats
     links: Links

@@ -16,6 +16,7 @@ from underpass.store.browser_sessions import BrowserSessions
 from underpass.store.chats import Chats
 from underpass.store.clusters import Clusters
 from underpass.store.device_codes import DeviceCodes
+from underpass.store.endpoints import Endpoints
 from underpass.store.groups import Groups
 from underpass.store.keys import Keys
 from underpass.store.messages import Messages
@@ -43,6 +44,7 @@ class Store:
         self.chats = Chats(database)
         self.clusters = Clusters(database)
         self.device_codes = DeviceCodes(database)
+        self.endpoints = Endpoints(database)
         self.groups = Groups(database)
         self.keys = Keys(database)
         self.messages = Messages(database)

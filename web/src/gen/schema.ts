@@ -604,7 +604,11 @@ export interface paths {
          */
         get: operations["list_providers_api_providers_get"];
         put?: never;
-        post?: never;
+        /**
+         * Add Provider
+         * @description Add a custom provider; it is asked for its models first, and an error says what is wrong.
+         */
+        post: operations["add_provider_api_providers_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -625,10 +629,18 @@ export interface paths {
         get: operations["show_provider_api_providers__provider_id__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove Provider
+         * @description Remove a custom provider: its owner, and admins. Requests that it answers end.
+         */
+        delete: operations["remove_provider_api_providers__provider_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Provider
+         * @description Change a custom provider: its owner, and admins. It is asked anew.
+         */
+        patch: operations["change_provider_api_providers__provider_id__patch"];
         trace?: never;
     };
     "/api/providers/{provider_id}/permissions": {
@@ -638,10 +650,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show Permissions
+         * @description Who may use a custom provider: for its owner, and admins.
+         */
+        get: operations["show_permissions_api_providers__provider_id__permissions_get"];
         /**
          * Share Provider
-         * @description Share a custom provider. One that comes of a tunnel is its owner's alone.
+         * @description Say who may use a custom provider. One that comes of a tunnel is its owner's alone.
          */
         put: operations["share_provider_api_providers__provider_id__permissions_put"];
         post?: never;
@@ -1312,6 +1328,22 @@ export interface components {
          */
         EndReason: "user" | "walltime" | "idle" | "cancelled" | "preempted" | "out_of_memory" | "node_failure" | "server_exited" | "agent_lost" | "rejected";
         /**
+         * EndpointOut
+         * @description How a custom provider is reached; of its secrets only that they are there.
+         */
+        EndpointOut: {
+            /** Base Url */
+            base_url: string;
+            /** Has Ca */
+            has_ca: boolean;
+            /** Has Key */
+            has_key: boolean;
+            /** Header Names */
+            header_names: string[];
+            /** Model Allow */
+            model_allow: string[] | null;
+        };
+        /**
          * ErrorOut
          * @description Why an answer ended early, and what to do.
          */
@@ -1692,7 +1724,7 @@ export interface components {
         };
         /**
          * PermissionsIn
-         * @description Who may use a provider besides its owner: ids of users and groups, or everyone.
+         * @description Who may use a provider besides its owner: ids or names of users and groups, or everyone.
          */
         PermissionsIn: {
             /**
@@ -1706,10 +1738,58 @@ export interface components {
             users?: string[];
         };
         /**
+         * PermissionsOut
+         * @description Who may use a provider besides its owner.
+         */
+        PermissionsOut: {
+            /** Everyone */
+            everyone: boolean;
+            /** Groups */
+            groups: components["schemas"]["SubjectOut"][];
+            /** Users */
+            users: components["schemas"]["SubjectOut"][];
+        };
+        /**
+         * ProviderIn
+         * @description A new custom provider. `check` false: stored without being asked first.
+         */
+        ProviderIn: {
+            /** Base Url */
+            base_url: string;
+            /** Ca Pem */
+            ca_pem?: string | null;
+            /**
+             * Check
+             * @default true
+             */
+            check: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Key */
+            key?: string | null;
+            /** Model Allow */
+            model_allow?: string[] | null;
+            /** Name */
+            name: string;
+        };
+        /**
          * ProviderOut
-         * @description A provider with its models.
+         * @description A provider with its models. `endpoint` is for those who manage a custom provider.
          */
         ProviderOut: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            endpoint?: components["schemas"]["EndpointOut"] | null;
             /** Id */
             id: string;
             /** Models */
@@ -1728,6 +1808,33 @@ export interface components {
             type: components["schemas"]["ProviderType"];
             /** Updated At */
             updated_at: string | null;
+        };
+        /**
+         * ProviderPatch
+         * @description What to change; what is not given stays, secrets too, unless the address moves.
+         */
+        ProviderPatch: {
+            /** Base Url */
+            base_url?: string | null;
+            /** Ca Pem */
+            ca_pem?: string | null;
+            /**
+             * Check
+             * @default true
+             */
+            check: boolean;
+            /** Description */
+            description?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** Key */
+            key?: string | null;
+            /** Model Allow */
+            model_allow?: string[] | null;
+            /** Name */
+            name?: string | null;
         };
         /**
          * ProviderSessionOut
@@ -1939,6 +2046,16 @@ export interface components {
             last_seen_at: string | null;
             /** User Agent */
             user_agent: string;
+        };
+        /**
+         * SubjectOut
+         * @description A user or a group.
+         */
+        SubjectOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * TemplateOut
@@ -3313,7 +3430,10 @@ export interface operations {
     };
     list_providers_api_providers_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Every custom provider, to manage them: for admins. */
+                everyone?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3327,6 +3447,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_ProviderOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_provider_api_providers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3349,6 +3511,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_provider_api_providers__provider_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_provider_api_providers__provider_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_permissions_api_providers__provider_id__permissions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsOut"];
                 };
             };
             /** @description Validation Error */

@@ -96,6 +96,9 @@ async def change_user(
         await services.auth.accounts.set_password(user_id, body.password)
     if user.is_disabled:
         await services.links.close_of_user(user_id, "user_disabled")
+        await services.providers.let_go_of_user(user_id)
+    elif body.is_disabled is False:
+        await services.providers.take_up_user(user_id)
     changed = sorted(name for name, value in body.model_dump().items() if value is not None)
     await services.trail.note(
         "user.change",
@@ -151,6 +154,7 @@ async def _let_go(services: Services, user_id: str) -> None:
             hint="Disable the user, stop the sessions, then delete.",
         )
     await services.links.close_of_user(user_id, "user_removed")
+    await services.providers.let_go_of_user(user_id)
     for view in services.registry.all_providers():
         if view.owner_id == user_id:
             services.registry.drop_provider(view.id)
