@@ -265,12 +265,6 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         ),
     )
 
-    async def attach(principal: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
-        session, token = await sessions.attach(
-            principal, name=code.name, host=code.host, replace=False
-        )
-        return {"id": session.id, "name": session.name}, token
-
     door = Door(
         registry,
         GatewayLimits(max_body_bytes=config.max_body_bytes, keepalive_s=config.keepalive_s),
@@ -283,14 +277,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         store=opened,
         registry=registry,
         feed=feed,
-        auth=Auth(
-            opened,
-            clock,
-            attach=attach,
-            sign_in_s=config.sign_in_days * 86_400,
-            sign_in_attempts=config.sign_in_attempts,
-            public_url=config.public_url,
-        ),
+        auth=_build_auth(config, opened, clock, sessions),
         sessions=sessions,
         providers=CustomProviders(opened, registry, feed, clock, _provider_settings(config)),
         door=door,
@@ -304,6 +291,23 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         trail=Trail(opened, clock),
         usage=UsageWriter(opened, clock, door.usage),
         stopping=asyncio.Event(),
+    )
+
+
+def _build_auth(config: HubConfig, opened: Store, clock: Clock, sessions: Sessions) -> Auth:
+    async def attach(principal: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
+        session, token = await sessions.attach(
+            principal, name=code.name, host=code.host, replace=False
+        )
+        return {"id": session.id, "name": session.name}, token
+
+    return Auth(
+        opened,
+        clock,
+        attach=attach,
+        sign_in_s=config.sign_in_days * 86_400,
+        sign_in_attempts=config.sign_in_attempts,
+        public_url=config.public_url,
     )
 
 
