@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from underpass.core.clock import Clock
 from underpass.core.errors import AppError, ProviderError, TunnelError
 from underpass.core.principal import Principal
 from underpass.core.routes import Route
-from underpass.gateway import errors, headers
+from underpass.gateway import errors, headers, tokens
 from underpass.gateway.body import Body
 from underpass.gateway.responses import Holder, IdSniffer, ResponseHolders
 from underpass.gateway.usage import Usage
@@ -53,6 +54,8 @@ class Errand:
     body: Body | None
     usage: Usage
     holders: ResponseHolders
+    spend: Callable[[int], None]
+    """Told the tokens that it used, when it is over."""
 
 
 class Call:
@@ -62,8 +65,9 @@ class Call:
         self._errand = errand
         self._clock = clock
         self._leave_place = leave_place
-        self._began_at = clock.monotonic()
+        self._began_at = self._first_byte_at = clock.monotonic()
         self._stream: StreamLike | None = None
+        self._answer: DoorAnswer | None = None
         self._uploading: asyncio.Task[None] | None = None
         self._fault: AppError | None = None
         self._is_over = False
@@ -115,7 +119,8 @@ class Call:
         except BaseException:
             self.close()
             raise
-        return DoorAnswer(self, head, stream, self._sniffer(head))
+        self._answer = DoorAnswer(self, head, stream, self._sniffer(head))
+        return self._answer
 
     def close(self, reason: str = "client_gone", *, is_error: bool = False) -> None:
         """Ends the call now, if it has not ended; may be called any number of times."""
@@ -134,8 +139,9 @@ class Call:
     def first_byte(self) -> None:
         """Notes how long the answer's first byte took."""
         usage = self._errand.usage
+        self._first_byte_at = self._clock.monotonic()
         usage.first_bytes += 1
-        usage.first_byte_s += self._clock.monotonic() - self._began_at
+        usage.first_byte_s += self._first_byte_at - self._began_at
 
     def finished(self, status: int, passed_bytes: int) -> None:
         """The answer is complete."""
@@ -231,11 +237,23 @@ class Call:
     def _free(self) -> None:
         self._is_over = True
         self._errand.usage.active -= 1
+        if self._answer is not None:
+            self._count(self._answer)
         if self._uploading is not None:
             self._uploading.cancel()
         if self._errand.body is not None:
             self._errand.body.close()
         self._leave_place()
+
+    def _count(self, answer: DoorAnswer) -> None:
+        usage, found = self._errand.usage, tokens.find(answer.last_chunks)
+        if found is None:
+            self._errand.spend(tokens.estimate(answer.passed_bytes))
+            return
+        usage.tokens_in += found.read
+        usage.tokens_out += found.written
+        usage.answer_s += self._clock.monotonic() - self._first_byte_at
+        self._errand.spend(found.total)
 
 
 class DoorAnswer:
@@ -252,6 +270,7 @@ class DoorAnswer:
         self.provider = call.provider
         self.upstream_model = call.upstream_model
         self.passed_bytes = 0
+        self.last_chunks: deque[bytes] = deque(maxlen=tokens.KEPT_CHUNKS)
         self._call = call
         self._stream = stream
         self._stream_read = stream.read
@@ -275,6 +294,7 @@ class DoorAnswer:
         if not chunk:
             self._call.finished(self.status, self.passed_bytes)
         self.passed_bytes += len(chunk)
+        self.last_chunks.append(chunk)
         return chunk
 
     @property

@@ -18,6 +18,7 @@ from underpass.gateway.body import Body, scanner_for
 from underpass.gateway.call import Call, DoorAnswer, Errand
 from underpass.gateway.limits import GatewayLimits
 from underpass.gateway.models import require_allowed
+from underpass.gateway.quota import Quotas
 from underpass.gateway.responses import ResponseHolders
 from underpass.gateway.usage import UsageBook
 from underpass.registry.live import LinkLike, Registry
@@ -57,7 +58,9 @@ class Door:
         self.registry = registry
         self.limits = limits or GatewayLimits()
         self.usage = UsageBook()
+        self.quotas = Quotas(clock or SystemClock())
         self._clock = clock or SystemClock()
+        self._calls: dict[Call, Principal] = {}
         self._calls_by_user: dict[str, int] = {}
         self._holders = ResponseHolders(self.limits.responses_per_user)
 
@@ -89,6 +92,7 @@ class Door:
         route = match(request.method, path)
         if route is None or route.name in ("models", "model"):
             raise route_not_found(path)
+        await self.quotas.take(principal)
         self._take_place(principal.user_id)
         body: Body | None = None
         try:
@@ -112,10 +116,27 @@ class Door:
             pick=picked,
             link=link,
             body=body,
-            usage=self.usage.of(principal.user_id, picked.provider.id),
+            usage=self.usage.of(
+                principal.user_id,
+                picked.provider.id,
+                principal.key_id or "",
+                picked.upstream_model,
+                picked.provider.session_id or "",
+            ),
             holders=self._holders,
+            spend=lambda used: self.quotas.spend(principal, used),
         )
-        return Call(errand, self._clock, lambda: self._leave_place(principal.user_id))
+        call = Call(errand, self._clock, lambda: self._ended(call, principal))
+        self._calls[call] = principal
+        return call
+
+    def end_calls(
+        self, reason: str, *, user_id: str | None = None, key_id: str | None = None
+    ) -> None:
+        """Ends every call of a user, or of a key, now: what they were allowed has ended."""
+        for call, principal in list(self._calls.items()):
+            if principal.user_id == user_id or (key_id and principal.key_id == key_id):
+                call.close(reason)
 
     # --- choosing ----------------------------------------------------------------------------
 
@@ -177,6 +198,10 @@ class Door:
                 retry_after_s=BUSY_RETRY_AFTER_S,
             )
         self._calls_by_user[user_id] = taken + 1
+
+    def _ended(self, call: Call, principal: Principal) -> None:
+        self._calls.pop(call, None)
+        self._leave_place(principal.user_id)
 
     def _leave_place(self, user_id: str) -> None:
         left = self._calls_by_user[user_id] - 1

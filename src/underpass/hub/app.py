@@ -77,6 +77,7 @@ class Hub:
         self.clock = clock
         self.metrics = Metrics()
         self.services = _build_services(config, opened, url, clock)
+        self.services.door.quotas.tokens_today = self.services.usage.tokens_today
         one = self.services
         self.health = health.Health(opened, one.auth, self.metrics, clock)
         fast = build_api()
@@ -277,7 +278,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         store=opened,
         registry=registry,
         feed=feed,
-        auth=_build_auth(config, opened, clock, sessions),
+        auth=_build_auth(config, opened, clock, sessions, door),
         sessions=sessions,
         providers=CustomProviders(opened, registry, feed, clock, _provider_settings(config)),
         door=door,
@@ -294,7 +295,9 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
     )
 
 
-def _build_auth(config: HubConfig, opened: Store, clock: Clock, sessions: Sessions) -> Auth:
+def _build_auth(
+    config: HubConfig, opened: Store, clock: Clock, sessions: Sessions, door: Door
+) -> Auth:
     async def attach(principal: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
         session, token = await sessions.attach(
             principal, name=code.name, host=code.host, replace=False
@@ -308,6 +311,7 @@ def _build_auth(config: HubConfig, opened: Store, clock: Clock, sessions: Sessio
         sign_in_s=config.sign_in_days * 86_400,
         sign_in_attempts=config.sign_in_attempts,
         public_url=config.public_url,
+        on_end=lambda credential_id: door.end_calls("key_revoked", key_id=credential_id),
     )
 
 

@@ -21,6 +21,7 @@ from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
 from underpass.store.endpoints import EndpointRecord
 from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
+from underpass.store.limits import LimitsRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
 from underpass.store.opening import Store, open
@@ -45,6 +46,7 @@ __all__ = [
     "EndpointRecord",
     "GroupRecord",
     "KeyRecord",
+    "LimitsRecord",
     "LinkPurpose",
     "MessageRecord",
     "OneTimeLinkRecord",

@@ -19,6 +19,7 @@ from underpass.store.device_codes import DeviceCodes
 from underpass.store.endpoints import Endpoints
 from underpass.store.groups import Groups
 from underpass.store.keys import Keys
+from underpass.store.limits import LimitsTable
 from underpass.store.messages import Messages
 from underpass.store.one_time_links import OneTimeLinks
 from underpass.store.providers import Providers
@@ -47,6 +48,7 @@ class Store:
         self.endpoints = Endpoints(database)
         self.groups = Groups(database)
         self.keys = Keys(database)
+        self.limits = LimitsTable(database)
         self.messages = Messages(database)
         self.one_time_links = OneTimeLinks(database)
         self.providers = Providers(database)

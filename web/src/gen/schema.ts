@@ -459,6 +459,30 @@ export interface paths {
         patch: operations["change_group_api_groups__group_id__patch"];
         trace?: never;
     };
+    "/api/groups/{group_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Group Limits
+         * @description What each member may ask for, who has no limits of their own.
+         */
+        get: operations["show_group_limits_api_groups__group_id__limits_get"];
+        /**
+         * Set Group Limits
+         * @description Set what each member may ask for; of several groups the most generous one counts.
+         */
+        put: operations["set_group_limits_api_groups__group_id__limits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -993,6 +1017,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage As Csv
+         * @description The same as a CSV file with a line of names.
+         */
+        get: operations["usage_as_csv_api_usage_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -1043,6 +1087,30 @@ export interface paths {
          * @description Change a user; disabling one ends their sign-ins, keys and tunnels at once.
          */
         patch: operations["change_user_api_users__user_id__patch"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show User Limits
+         * @description A user's own limits; those of their groups hold where there are none.
+         */
+        get: operations["show_user_limits_api_users__user_id__limits_get"];
+        /**
+         * Set User Limits
+         * @description Set a user's limits, from the next request on; they count with every key and in the chat.
+         */
+        put: operations["set_user_limits_api_users__user_id__limits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1438,8 +1506,18 @@ export interface components {
             model_allow?: string[] | null;
             /** Name */
             name: string;
+            /**
+             * Requests Per Minute
+             * @description Requests to models in a minute.
+             */
+            requests_per_minute?: number | null;
             /** Scopes */
             scopes?: string[];
+            /**
+             * Tokens Per Day
+             * @description Tokens in a day of UTC, in and out.
+             */
+            tokens_per_day?: number | null;
         };
         /**
          * KeyOut
@@ -1460,10 +1538,30 @@ export interface components {
             name: string;
             /** Prefix */
             prefix: string;
+            /** Requests Per Minute */
+            requests_per_minute: number | null;
             /** Revoked At */
             revoked_at: string | null;
             /** Scopes */
             scopes: string[];
+            /** Tokens Per Day */
+            tokens_per_day: number | null;
+        };
+        /**
+         * LimitsShape
+         * @description How much somebody may ask of models; null: as much as they like.
+         */
+        LimitsShape: {
+            /**
+             * Requests Per Minute
+             * @description Requests to models in a minute.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Tokens Per Day
+             * @description Tokens in a day of UTC, in and out.
+             */
+            tokens_per_day?: number | null;
         };
         /** ListOf[AuditOut] */
         ListOf_AuditOut_: {
@@ -1590,6 +1688,8 @@ export interface components {
             id: string;
             /** Is Admin */
             is_admin: boolean;
+            /** @default {} */
+            limits: components["schemas"]["LimitsShape"];
             /** Name */
             name: string;
             /** Scopes */
@@ -2152,7 +2252,10 @@ export interface components {
         TunnelStatus: "connecting" | "running" | "reconnecting" | "stopped";
         /**
          * UsageOut
-         * @description One day's sum for one user and provider; bytes are of bodies, `in` is towards the model.
+         * @description One sum; what was not told apart is null, and so is a key for what came of the chat.
+         *
+         *     Bytes are of bodies, `in` is towards the model; tokens are the servers' own counts.
+         *     `first_byte_s` and `tokens_per_s` are means, null where nothing was measured.
          */
         UsageOut: {
             /** Bytes In */
@@ -2162,15 +2265,29 @@ export interface components {
             /** Cancelled */
             cancelled: number;
             /** Day */
-            day: string;
+            day: string | null;
             /** Failures */
             failures: number;
+            /** First Byte S */
+            first_byte_s: number | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Model */
+            model: string | null;
             /** Provider Id */
-            provider_id: string;
+            provider_id: string | null;
             /** Requests */
             requests: number;
+            /** Session Id */
+            session_id: string | null;
+            /** Tokens In */
+            tokens_in: number;
+            /** Tokens Out */
+            tokens_out: number;
+            /** Tokens Per S */
+            tokens_per_s: number | null;
             /** User Id */
-            user_id: string;
+            user_id: string | null;
         };
         /**
          * UserIn
@@ -3155,6 +3272,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GroupOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_group_limits_api_groups__group_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_group_limits_api_groups__group_id__limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
                 };
             };
             /** @description Validation Error */
@@ -4284,6 +4467,8 @@ export interface operations {
                 since?: string | null;
                 /** @description A day in UTC, `2026-11-23`. */
                 until?: string | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
                 /** @description All users: for admins. */
                 everyone?: boolean;
             };
@@ -4301,6 +4486,42 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_UsageOut_"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    usage_as_csv_api_usage_csv_get: {
+        parameters: {
+            query?: {
+                /** @description A day in UTC, `2026-11-23`. */
+                since?: string | null;
+                /** @description A day in UTC, `2026-11-23`. */
+                until?: string | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
+                /** @description All users: for admins. */
+                everyone?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -4462,6 +4683,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_user_limits_api_users__user_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_user_limits_api_users__user_id__limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
                 };
             };
             /** @description Validation Error */

@@ -10,6 +10,8 @@ the Authenticator's cache in the same breath.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from underpass.core.clock import Clock
 from underpass.core.principal import Principal
 from underpass.hub.auth.accounts import Accounts
@@ -36,9 +38,12 @@ class Auth:
         sign_in_s: float = 30 * 86_400.0,
         sign_in_attempts: int = 10,
         public_url: str | None = None,
+        on_end: Callable[[str], None] = lambda credential_id: None,
     ) -> None:
+        """`on_end` is told the id of each key or browser session that was ended."""
         self._store = store
         self._clock = clock
+        self._on_end = on_end
         self.authenticator = Authenticator(store, clock, public_url=public_url)
         self.accounts = Accounts(
             store,
@@ -66,3 +71,4 @@ class Auth:
 
     def _ended(self, credential_id: str) -> None:
         self.authenticator.forget(credential_id=credential_id)
+        self._on_end(credential_id)
