@@ -25,12 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"tunnel"},
     "gateway": {"registry", "clusters", "store", "tunnel"},
     "sessions": {"registry", "clusters", "store", "tunnel"},
+    "providers": {"registry", "store", "tunnel"},
     "chat": {"gateway", "sessions", "registry", "clusters", "store", "tunnel"},
     "demo": {"manual"},
     # The two that start a link also make the protocol object that it drives.
     "agent": {"config", "clusters", "tunnel", "tunnel.protocol"},
     "hub": {
-        *{"chat", "gateway", "sessions", "registry", "clusters", "store", "tunnel"},
+        *{"chat", "gateway", "sessions", "providers", "registry", "clusters", "store", "tunnel"},
         *{"tunnel.protocol", "config", "manual"},
     },
     "cli": {"hub", "agent", "demo", "store", "clusters", "sessions", "tunnel", "config", "manual"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What the base install does not have: only the rooms of the hub may need it.
 HUB_ONLY_PACKAGES = {
     *{"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "fastapi", "starlette", "uvicorn"},
-    *{"argon2", "prometheus_client", "structlog", "uvloop", "httptools"},
+    *{"argon2", "prometheus_client", "structlog", "uvloop", "httptools", "cryptography"},
     *{"pydantic", "pydantic_settings"},
 }
 # The hub's settings, which nobody loads but a hub.

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from tests.rig.postgres import PostgresServer
 from underpass import store as stores
 from underpass.core.errors import ConfigError
-from underpass.store import Store
+from underpass.store import Store, UserRecord
 from underpass.store.schema import HEAD, MIGRATIONS, current_revision
 from underpass.store.tables import METADATA
 
@@ -60,6 +61,34 @@ async def test_two_hubs_that_start_together_both_start(postgres: PostgresServer)
         assert await current_revision(one.database) == HEAD
         await one.close()
     postgres.drop("together")
+
+
+async def test_usage_of_before_is_kept(database_url: str) -> None:
+    """A database of the first version comes up with its sums, now told apart further."""
+    opened = await stores.open(database_url)
+    await opened.users.add(UserRecord(id="usr_1", name="a", display_name="A", created_at=1.0))
+    async with opened.database.write() as connection:
+        await connection.run_sync(_back_to_the_first_usage)
+    await opened.close()
+    opened = await stores.open(database_url)
+    (kept,) = await opened.usage.list(since_day="2026-01-01", until_day="2026-12-31")
+    assert (kept.requests, kept.bytes_out, kept.model, kept.tokens_out) == (3, 9, "", 0)
+    await opened.close()
+
+
+def _back_to_the_first_usage(connection: Connection) -> None:
+    context = MigrationContext.configure(connection)
+    with Operations.context(context):
+        ScriptDirectory(str(MIGRATIONS)).get_revision("0001").module._usage()
+    for statement in (
+        "DROP TABLE usage_sums",
+        "DROP TABLE limits",
+        "ALTER TABLE keys DROP COLUMN requests_per_minute",
+        "ALTER TABLE keys DROP COLUMN tokens_per_day",
+        "INSERT INTO usage VALUES ('2026-05-01', 'usr_1', 'prv_1', 3, 0, 0, 1, 9)",
+        "UPDATE alembic_version SET version_num = 'custom_providers'",
+    ):
+        connection.execute(text(statement))
 
 
 def test_the_package_carries_its_migrations() -> None:

@@ -180,6 +180,14 @@ class Runs:
             if run.record.chat_id == chat_id:
                 run.stop()
 
+    async def stop_of_user(self, user_id: str) -> None:
+        """Stops what runs for a user who may do nothing any more, and waits for the ends."""
+        ending = [run for run in self.active() if run.record.owner_id == user_id]
+        for run in ending:
+            run.stop()
+        for run in ending:
+            await run.ended.wait()
+
     async def watch(
         self, caller: Principal, run_id: str, after: int, *, keepalive_s: float = KEEPALIVE_S
     ) -> AsyncGenerator[LogEvent, None]:

@@ -36,6 +36,12 @@ def create_key(
         list[str] | None,
         typer.Option("--model", help="The only models it may use; may be repeated. Default: all."),
     ] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Requests to models in a minute.")
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None, typer.Option(min=1, help="Tokens in a day of UTC, in and out.")
+    ] = None,
     as_json: options.Json = False,
     hub: options.Hub = None,
 ) -> None:
@@ -54,6 +60,7 @@ def create_key(
         body["expires_at"] = expiry(expires, datetime.now(UTC)).isoformat()
     if model:
         body["model_allow"] = model
+    body |= {"requests_per_minute": requests_per_minute, "tokens_per_day": tokens_per_day}
 
     async def work() -> None:
         async with connect(hub=hub) as client:

@@ -17,6 +17,8 @@ groups_app = typer.Typer(help="Groups, through the hub. For admins.", no_args_is
 
 User = Annotated[str, typer.Argument(help="The user's name.")]
 Group = Annotated[str, typer.Argument(help="The group's name.")]
+PerMinute = Annotated[int | None, typer.Option(min=1, help="Requests to models in a minute.")]
+PerDay = Annotated[int | None, typer.Option(min=1, help="Tokens in a day of UTC, in and out.")]
 
 
 @app.command("ls")
@@ -97,6 +99,22 @@ def enable_user(name: User, hub: options.Hub = None) -> None:
       underpass users enable bob
     """
     _change(name, hub, {"is_disabled": False}, "enabled")
+
+
+@app.command("limit")
+def limit_user(
+    name: User,
+    requests_per_minute: PerMinute = None,
+    tokens_per_day: PerDay = None,
+    hub: options.Hub = None,
+) -> None:
+    """Set how much a user may ask of models; without an option there is no limit of that kind.
+
+    Example:
+
+      underpass users limit bob --requests-per-minute 60 --tokens-per-day 2000000
+    """
+    _limit("user", name, hub, requests_per_minute, tokens_per_day)
 
 
 @app.command("rm")
@@ -196,6 +214,22 @@ def set_group(
     run(work())
 
 
+@groups_app.command("limit")
+def limit_group(
+    name: Group,
+    requests_per_minute: PerMinute = None,
+    tokens_per_day: PerDay = None,
+    hub: options.Hub = None,
+) -> None:
+    """Set how much each member may ask of models, who has no limits of their own.
+
+    Example:
+
+      underpass groups limit students --tokens-per-day 500000
+    """
+    _limit("group", name, hub, requests_per_minute, tokens_per_day)
+
+
 @groups_app.command("rm")
 def remove_group(name: Group, hub: options.Hub = None) -> None:
     """Delete a group; its members stay users.
@@ -223,6 +257,27 @@ def _change(name: str, hub: str | None, body: dict[str, Any], done: str) -> None
             user = await _by_name(client, "/api/users", name, "user")
             await client.patch(f"/api/users/{user['id']}", body)
         note(f"{name} is {done}.")
+
+    run(work())
+
+
+def _limit(
+    noun: str, name: str, hub: str | None, requests_per_minute: int | None, tokens: int | None
+) -> None:
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            found = await _by_name(client, f"/api/{noun}s", name, noun)
+            body = {"requests_per_minute": requests_per_minute, "tokens_per_day": tokens}
+            await client.put(f"/api/{noun}s/{found['id']}/limits", body)
+        words = [
+            f"{number} {what}"
+            for number, what in (
+                (requests_per_minute, "requests a minute"),
+                (tokens, "tokens a day"),
+            )
+            if number is not None
+        ]
+        note(f"{name}: {' and '.join(words) or 'no limits'}.")
 
     run(work())
 

@@ -157,6 +157,22 @@ class HubConfig(_Settings):
         description="Who may start sessions as processes on the hub's own machine. They run as "
         "the hub's user, so whoever may start one can read the hub's data.",
     )
+    allowed_networks: str = Field(
+        "",
+        description="Networks, separated by commas, that custom providers may be in besides public "
+        "addresses, such as `10.20.0.0/16,127.0.0.1`. In them plain http is allowed too. "
+        "Whoever can sign in can make the hub send requests there.",
+    )
+    provider_poll_s: float = Field(
+        30, gt=0, description="Seconds between two looks at a custom provider that runs."
+    )
+    secret_key_file: Path | None = Field(
+        None,
+        description="File with the keys, one a line, under which secrets are encrypted in the "
+        "database; only its owner may read it. Without it: `secret.key` in the data folder, made "
+        "when it is needed first. To rotate: a new line first (`openssl rand -hex 32`), restart, "
+        "then delete the old one. Several hubs share one.",
+    )
     memory_links_bytes: int = Field(
         512 << 20, ge=1 << 20, description="Cap on what all links together may hold, in bytes."
     )
@@ -166,6 +182,11 @@ class HubConfig(_Settings):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together")
         return self
+
+    @property
+    def secret_keys(self) -> Path:
+        """The file with the keys that encrypt secrets."""
+        return (self.secret_key_file or self.data_dir / "secret.key").expanduser()
 
     @property
     def database(self) -> str:

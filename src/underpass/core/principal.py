@@ -25,6 +25,18 @@ ALL_SCOPES = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a key or a user may ask of models; None: as much as they like."""
+
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+
+NO_LIMITS = Limits()
+"""The one object that says "none": compared by identity where it must cost nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The caller of one request, as authentication found them."""
 
@@ -37,6 +49,8 @@ class Principal:
     model_allow: tuple[str, ...] | None = None
     """Model ids that the key is limited to; None for no limit."""
     group_ids: frozenset[str] = frozenset()
+    key_limits: Limits = NO_LIMITS
+    user_limits: Limits = NO_LIMITS
 
     def require(self, scope: Scope) -> None:
         """Raises NotAllowed (403 `scope_missing`) when the credential lacks `scope`."""

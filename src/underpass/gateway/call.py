@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from underpass.core.clock import Clock
 from underpass.core.errors import AppError, ProviderError, TunnelError
 from underpass.core.principal import Principal
 from underpass.core.routes import Route
-from underpass.gateway import errors, headers
+from underpass.gateway import errors, headers, tokens
 from underpass.gateway.body import Body
 from underpass.gateway.responses import Holder, IdSniffer, ResponseHolders
 from underpass.gateway.usage import Usage
-from underpass.registry.live import LinkLike, ProviderView
+from underpass.registry.live import LinkLike, ProviderView, StreamLike
 from underpass.registry.pick import Pick
-from underpass.tunnel.link import Head, OpenHead, Sink, Stream, StreamKind
+from underpass.tunnel.link import Head, OpenHead, Sink, StreamKind
 
 if TYPE_CHECKING:
     from underpass.gateway.door import DoorRequest
@@ -53,6 +54,8 @@ class Errand:
     body: Body | None
     usage: Usage
     holders: ResponseHolders
+    spend: Callable[[int], None]
+    """Told the tokens that it used, when it is over."""
 
 
 class Call:
@@ -62,8 +65,9 @@ class Call:
         self._errand = errand
         self._clock = clock
         self._leave_place = leave_place
-        self._began_at = clock.monotonic()
-        self._stream: Stream | None = None
+        self._began_at = self._first_byte_at = clock.monotonic()
+        self._stream: StreamLike | None = None
+        self._answer: DoorAnswer | None = None
         self._uploading: asyncio.Task[None] | None = None
         self._fault: AppError | None = None
         self._is_over = False
@@ -115,7 +119,8 @@ class Call:
         except BaseException:
             self.close()
             raise
-        return DoorAnswer(self, head, stream, self._sniffer(head))
+        self._answer = DoorAnswer(self, head, stream, self._sniffer(head))
+        return self._answer
 
     def close(self, reason: str = "client_gone", *, is_error: bool = False) -> None:
         """Ends the call now, if it has not ended; may be called any number of times."""
@@ -134,8 +139,9 @@ class Call:
     def first_byte(self) -> None:
         """Notes how long the answer's first byte took."""
         usage = self._errand.usage
+        self._first_byte_at = self._clock.monotonic()
         usage.first_bytes += 1
-        usage.first_byte_s += self._clock.monotonic() - self._began_at
+        usage.first_byte_s += self._first_byte_at - self._began_at
 
     def finished(self, status: int, passed_bytes: int) -> None:
         """The answer is complete."""
@@ -185,7 +191,7 @@ class Call:
             return body.passed_bytes(self.upstream_model)
         return None if self._errand.request.method == "GET" else 0
 
-    async def _exchange(self, stream: Stream) -> Head:
+    async def _exchange(self, stream: StreamLike) -> Head:
         size = self._body_bytes()
         if self._errand.body is None or (
             self._errand.body.is_whole and size is not None and size <= SMALL_UPLOAD_BYTES
@@ -197,7 +203,7 @@ class Call:
             self._uploading.add_done_callback(self._upload_ended)
         return await stream.response()
 
-    async def _upload(self, stream: Stream) -> None:
+    async def _upload(self, stream: StreamLike) -> None:
         if self._errand.body is not None:
             async with aclosing(self._errand.body.chunks(self.upstream_model)) as pieces:
                 async for piece in pieces:
@@ -216,7 +222,7 @@ class Call:
             if not self._is_over and self._stream is not None:
                 self._stream.cancel("request_failed")
 
-    async def _agent_error(self, code: str, head: Head, stream: Stream) -> AppError:
+    async def _agent_error(self, code: str, head: Head, stream: StreamLike) -> AppError:
         text = await read_up_to(stream.read, MAX_ERROR_BYTES)
         try:
             message = str(json.loads(text)["message"])
@@ -231,11 +237,23 @@ class Call:
     def _free(self) -> None:
         self._is_over = True
         self._errand.usage.active -= 1
+        if self._answer is not None:
+            self._count(self._answer)
         if self._uploading is not None:
             self._uploading.cancel()
         if self._errand.body is not None:
             self._errand.body.close()
         self._leave_place()
+
+    def _count(self, answer: DoorAnswer) -> None:
+        usage, found = self._errand.usage, tokens.find(answer.last_chunks)
+        if found is None:
+            self._errand.spend(tokens.estimate(answer.passed_bytes))
+            return
+        usage.tokens_in += found.read
+        usage.tokens_out += found.written
+        usage.answer_s += self._clock.monotonic() - self._first_byte_at
+        self._errand.spend(found.total)
 
 
 class DoorAnswer:
@@ -244,12 +262,15 @@ class DoorAnswer:
     `read` until b"" (the end) or an AppError; or iterate over `chunks`; or `pour`; or `cancel`.
     """
 
-    def __init__(self, call: Call, head: Head, stream: Stream, sniffer: IdSniffer | None) -> None:
+    def __init__(
+        self, call: Call, head: Head, stream: StreamLike, sniffer: IdSniffer | None
+    ) -> None:
         self.status = head.status
         self.headers = head.headers
         self.provider = call.provider
         self.upstream_model = call.upstream_model
         self.passed_bytes = 0
+        self.last_chunks: deque[bytes] = deque(maxlen=tokens.KEPT_CHUNKS)
         self._call = call
         self._stream = stream
         self._stream_read = stream.read
@@ -303,6 +324,7 @@ class DoorAnswer:
         if not self.passed_bytes:
             self._call.first_byte()
         self.passed_bytes += len(chunk)
+        self.last_chunks.append(chunk)
         if self._sniffer is not None:
             self._remember(self._sniffer.feed(chunk))
             if self._sniffer.is_done:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from underpass.core.clock import Clock, SystemClock
-from underpass.core.errors import NotFound, TooMany
+from underpass.core.errors import NotFound
 from underpass.core.principal import Principal
 from underpass.core.routes import ModelPlace, Route, match
 from underpass.gateway import errors, headers
@@ -18,14 +18,14 @@ from underpass.gateway.body import Body, scanner_for
 from underpass.gateway.call import Call, DoorAnswer, Errand
 from underpass.gateway.limits import GatewayLimits
 from underpass.gateway.models import require_allowed
+from underpass.gateway.quota import Quotas
 from underpass.gateway.responses import ResponseHolders
 from underpass.gateway.usage import UsageBook
+from underpass.gateway.visits import Visits
 from underpass.registry.live import LinkLike, Registry
 from underpass.registry.pick import Pick, check_ready, pick
 
 __all__ = ["Door", "DoorAnswer", "DoorRequest"]
-
-BUSY_RETRY_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class DoorRequest:
 class Door:
     """Shared by everything that sends requests to models.
 
-    State: how many calls each user has under way, which provider holds which response, the
-    counts of use.
+    State: who has which calls under way, which provider holds which response, the counts of use.
     """
 
     def __init__(
@@ -57,17 +56,18 @@ class Door:
         self.registry = registry
         self.limits = limits or GatewayLimits()
         self.usage = UsageBook()
+        self.quotas = Quotas(clock or SystemClock())
         self._clock = clock or SystemClock()
-        self._calls_by_user: dict[str, int] = {}
+        self.visits = Visits(self.limits.calls_per_user)
         self._holders = ResponseHolders(self.limits.responses_per_user)
 
     def __repr__(self) -> str:
-        return f"Door(calls={sum(self._calls_by_user.values())})"
+        return f"Door(calls={len(self.visits)})"
 
     @property
     def calls_under_way(self) -> int:
         """How many calls have begun and not ended, over all users."""
-        return sum(self._calls_by_user.values())
+        return len(self.visits)
 
     async def call(self, principal: Principal, request: DoorRequest) -> DoorAnswer:
         """Sends the request and waits for the answer's head.
@@ -89,7 +89,8 @@ class Door:
         route = match(request.method, path)
         if route is None or route.name in ("models", "model"):
             raise route_not_found(path)
-        self._take_place(principal.user_id)
+        await self.quotas.take(principal)
+        visit = self.visits.enter(principal, is_durable=request.durable)
         body: Body | None = None
         try:
             if route.model_place is ModelPlace.NONE:
@@ -102,7 +103,7 @@ class Door:
         except BaseException:
             if body is not None:
                 body.close()
-            self._leave_place(principal.user_id)
+            visit.leave()
             raise
         errand = Errand(
             request=request,
@@ -112,10 +113,17 @@ class Door:
             pick=picked,
             link=link,
             body=body,
-            usage=self.usage.of(principal.user_id, picked.provider.id),
+            usage=self.usage.of(
+                principal.user_id,
+                picked.provider.id,
+                principal.key_id or "",
+                picked.upstream_model,
+                picked.provider.session_id or "",
+            ),
             holders=self._holders,
+            spend=lambda used: self.quotas.spend(principal, used),
         )
-        return Call(errand, self._clock, lambda: self._leave_place(principal.user_id))
+        return visit.admit(Call(errand, self._clock, visit.leave))
 
     # --- choosing ----------------------------------------------------------------------------
 
@@ -153,8 +161,7 @@ class Door:
         return picked, left
 
     def _link(self, picked: Pick) -> LinkLike:
-        tunnel_id = picked.provider.tunnel_id
-        link = self.registry.link_of(tunnel_id) if tunnel_id else None
+        link = self.registry.link_of(picked.provider.way_id)
         if link is None:
             raise errors.stopped(picked.provider)
         return link
@@ -166,25 +173,6 @@ class Door:
         declared = headers.value_of(request.headers, "content-length")
         length = int(declared) if declared.isdecimal() else None
         return Body(request.body, scanner, self.limits, length)
-
-    # --- places ------------------------------------------------------------------------------
-
-    def _take_place(self, user_id: str) -> None:
-        taken = self._calls_by_user.get(user_id, 0)
-        if taken >= self.limits.calls_per_user:
-            raise TooMany(
-                f"You have {taken} requests under way, which is the limit.",
-                hint="Wait for one to finish.",
-                retry_after_s=BUSY_RETRY_AFTER_S,
-            )
-        self._calls_by_user[user_id] = taken + 1
-
-    def _leave_place(self, user_id: str) -> None:
-        left = self._calls_by_user[user_id] - 1
-        if left:
-            self._calls_by_user[user_id] = left
-        else:
-            del self._calls_by_user[user_id]
 
 
 def route_not_found(path: str) -> NotFound:

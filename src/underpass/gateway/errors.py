@@ -98,6 +98,8 @@ def from_agent(code: str, message: str, status: int, provider: ProviderView) -> 
 def from_tunnel(error: TunnelError, provider: ProviderView, *, has_begun: bool) -> AppError:
     """What a tunnel's error means for the caller. `has_begun`: a part of the answer was passed."""
     part = " The answer is incomplete." if has_begun else ""
+    if provider.is_shareable:
+        return _from_endpoint(error, provider, part)
     reason = error.reason if isinstance(error, StreamReset) else ""
     if reason == goodbye.REFUSED or (reason in _LINK_GONE and not has_begun):
         return stopped(provider, "Its agent takes no new requests.")
@@ -132,8 +134,26 @@ def from_tunnel(error: TunnelError, provider: ProviderView, *, has_begun: bool) 
     )
 
 
-def stopped(provider: ProviderView, why: str = "") -> TunnelStopped:
-    """The tunnel is not there although the provider's picture says it is, or it refuses."""
+def _from_endpoint(error: TunnelError, provider: ProviderView, part: str) -> ProviderError:
+    """A custom endpoint's fault. Where the endpoint is, its owner knows and others need not."""
+    code = error.reason if isinstance(error, StreamReset) else error.code
+    start = "The endpoint "
+    said = error.message.startswith(start)
+    what = error.message.removeprefix(start) if said else f"was given up ({code})."
+    return UpstreamUnreachable(
+        f"The endpoint of {_place(provider)} {what}{part}",
+        hint=f"Its owner, {provider.owner_name}, can look at the provider.",
+        reason=code,
+    )
+
+
+def stopped(provider: ProviderView, why: str = "") -> ProviderError:
+    """The way is not there although the provider's picture says it is, or it refuses."""
+    if provider.is_shareable:
+        return UpstreamUnreachable(
+            f"The endpoint of {_place(provider)} cannot be asked.",
+            hint=provider.status_reason or f"Its owner, {provider.owner_name}, can look at it.",
+        )
     detail = f" {why}" if why else ""
     return TunnelStopped(
         f"The tunnel of {_place(provider)} is stopped.{detail}",

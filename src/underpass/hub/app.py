@@ -27,12 +27,12 @@ from underpass.config import HubConfig
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import AppError, StorageError
 from underpass.core.principal import Principal
+from underpass.gateway.door import Door
 from underpass.gateway.limits import GatewayLimits
 from underpass.gateway.routes import GatewayApp
 from underpass.hub import api, health, problems
 from underpass.hub.audit import Trail
 from underpass.hub.auth import Auth
-from underpass.hub.calls import WatchedDoor
 from underpass.hub.http import Front, Receive, Scope, Send
 from underpass.hub.link import LinkApp
 from underpass.hub.links import Links
@@ -40,6 +40,8 @@ from underpass.hub.metrics import Metrics
 from underpass.hub.services import Services
 from underpass.hub.static import StaticFiles
 from underpass.hub.usage import UsageWriter
+from underpass.providers.networks import Networks
+from underpass.providers.service import CustomProviders, ProviderSettings
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions.room import SessionSettings
@@ -75,6 +77,7 @@ class Hub:
         self.clock = clock
         self.metrics = Metrics()
         self.services = _build_services(config, opened, url, clock)
+        self.services.door.quotas.tokens_today = self.services.usage.tokens_today
         one = self.services
         self.health = health.Health(opened, one.auth, self.metrics, clock)
         fast = build_api()
@@ -139,6 +142,7 @@ class Hub:
             await asyncio.gather(self._tidying, return_exceptions=True)
         await one.chats.close()
         await one.links.stop()
+        await one.providers.close()
         await one.sessions.close()
         with contextlib.suppress(StorageError):
             await one.usage.flush()
@@ -152,6 +156,7 @@ class Hub:
 
     async def _start(self) -> None:
         await self.services.sessions.load()
+        await self.services.providers.load()
         await self.services.chats.load()
         self._tidying = asyncio.create_task(self._tidy(), name="hub-tidy")
 
@@ -262,13 +267,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         ),
     )
 
-    async def attach(principal: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
-        session, token = await sessions.attach(
-            principal, name=code.name, host=code.host, replace=False
-        )
-        return {"id": session.id, "name": session.name}, token
-
-    door = WatchedDoor(
+    door = Door(
         registry,
         GatewayLimits(max_body_bytes=config.max_body_bytes, keepalive_s=config.keepalive_s),
         clock,
@@ -280,16 +279,9 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         store=opened,
         registry=registry,
         feed=feed,
-        auth=Auth(
-            opened,
-            clock,
-            attach=attach,
-            sign_in_s=config.sign_in_days * 86_400,
-            sign_in_attempts=config.sign_in_attempts,
-            public_url=config.public_url,
-            on_key_end=lambda key_id: door.end_calls(key_id=key_id),
-        ),
+        auth=_build_auth(config, opened, clock, sessions, door),
         sessions=sessions,
+        providers=CustomProviders(opened, registry, feed, clock, _provider_settings(config)),
         door=door,
         chats=chats,
         links=Links(
@@ -301,6 +293,34 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         trail=Trail(opened, clock),
         usage=UsageWriter(opened, clock, door.usage),
         stopping=asyncio.Event(),
+    )
+
+
+def _build_auth(
+    config: HubConfig, opened: Store, clock: Clock, sessions: Sessions, door: Door
+) -> Auth:
+    async def attach(principal: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
+        session, token = await sessions.attach(
+            principal, name=code.name, host=code.host, replace=False
+        )
+        return {"id": session.id, "name": session.name}, token
+
+    return Auth(
+        opened,
+        clock,
+        attach=attach,
+        sign_in_s=config.sign_in_days * 86_400,
+        sign_in_attempts=config.sign_in_attempts,
+        public_url=config.public_url,
+        on_end=lambda credential_id: door.visits.end_of_key(credential_id, "key_revoked"),
+    )
+
+
+def _provider_settings(config: HubConfig) -> ProviderSettings:
+    return ProviderSettings(
+        networks=Networks.parse(config.allowed_networks),
+        key_file=config.secret_keys,
+        poll_s=config.provider_poll_s,
     )
 
 

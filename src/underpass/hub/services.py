@@ -24,11 +24,12 @@ from underpass.store import Store
 
 if TYPE_CHECKING:
     from underpass.chat.service import Chats
+    from underpass.gateway.door import Door
     from underpass.hub.audit import Trail
     from underpass.hub.auth import Auth
-    from underpass.hub.calls import WatchedDoor
     from underpass.hub.links import Links
     from underpass.hub.usage import UsageWriter
+    from underpass.providers.service import CustomProviders
     from underpass.registry.feed import Feed
     from underpass.registry.live import Registry
     from underpass.sessions.service import Sessions
@@ -45,7 +46,8 @@ class Services:
     feed: Feed
     auth: Auth
     sessions: Sessions
-    door: WatchedDoor
+    providers: CustomProviders
+    door: Door
     chats: Chats
     links: Links
     trail: Trail

@@ -13,7 +13,14 @@ from underpass.store import Store, UsageRecord
 
 _log = structlog.get_logger("underpass.usage")
 
-_Counts = tuple[int, int, int, int, int]
+_SUMS = (
+    *("requests", "errors", "cancelled", "bytes_in", "bytes_out"),
+    *("tokens_in", "tokens_out", "first_bytes", "first_byte_s", "answer_s"),
+)
+_NOTHING = (0.0,) * len(_SUMS)
+
+_Key = tuple[str, str, str, str, str]
+_Counts = tuple[float, ...]
 
 
 class UsageWriter:
@@ -23,50 +30,61 @@ class UsageWriter:
         self._store = store
         self._clock = clock
         self._book = book
-        self._written: dict[tuple[str, str], _Counts] = {}
+        self._written: dict[_Key, _Counts] = {}
+
+    def today(self) -> str:
+        """The day in UTC, as the store knows days."""
+        return datetime.fromtimestamp(self._clock.now(), UTC).date().isoformat()
+
+    async def tokens_today(self, kind: str, subject_id: str) -> int:
+        """How many tokens a `key` or a `user` has used today, as far as is known."""
+        await self.flush()
+        if kind == "key":
+            return await self._store.usage.tokens(self.today(), key_id=subject_id)
+        return await self._store.usage.tokens(self.today(), user_id=subject_id)
 
     async def flush(self) -> None:
         """Add what was counted since the last call. What cannot be stored now is kept for later."""
-        day = datetime.fromtimestamp(self._clock.now(), UTC).date().isoformat()
-        now: dict[tuple[str, str], _Counts] = {
-            (one.user_id, one.provider_id): (
-                one.requests,
-                one.errors,
-                one.cancelled,
-                one.bytes_in,
-                one.bytes_out,
-            )
-            for one in self._book.all()
+        day = self.today()
+        now: dict[_Key, _Counts] = {
+            one.key: tuple(getattr(one, name) for name in _SUMS) for one in self._book.all()
         }
         new = [
-            UsageRecord(
-                day=day,
-                user_id=user_id,
-                provider_id=provider_id,
-                requests=more[0],
-                failures=more[1],
-                cancelled=more[2],
-                bytes_in=more[3],
-                bytes_out=more[4],
-            )
-            for (user_id, provider_id), counts in now.items()
-            if any(more := self._more((user_id, provider_id), counts))
+            (key, _record(day, key, more))
+            for key, counts in now.items()
+            if any(more := self._more(key, counts))
         ]
         # Set before the wait, so that two flushes at once never add the same counts twice.
         before, self._written = self._written, now
-        for record in new:
+        for key, record in new:
             try:
                 await self._store.usage.add_all([record])
             except Conflict:
                 continue  # the user was deleted meanwhile, and the sums with them
             except StorageError as error:
-                key = (record.user_id, record.provider_id)
-                self._written[key] = before.get(key, (0, 0, 0, 0, 0))
+                self._written[key] = before.get(key, _NOTHING)
                 _log.warning("usage not stored", reason=error.message)
 
-    def _more(self, key: tuple[str, str], counts: _Counts) -> _Counts:
-        old = self._written.get(key, (0, 0, 0, 0, 0))
+    def _more(self, key: _Key, counts: _Counts) -> _Counts:
+        old = self._written.get(key, _NOTHING)
         if any(new < was for new, was in zip(counts, old, strict=True)):
-            old = (0, 0, 0, 0, 0)  # the book dropped this pair and began it anew
-        a, b, c, d, e = (new - was for new, was in zip(counts, old, strict=True))
-        return a, b, c, d, e
+            old = _NOTHING  # the book dropped this one and began it anew
+        return tuple(new - was for new, was in zip(counts, old, strict=True))
+
+
+def _record(day: str, key: _Key, more: _Counts) -> UsageRecord:
+    counted = dict(zip(_SUMS, more, strict=True))
+    counted["failures"] = counted.pop("errors")
+    user_id, provider_id, key_id, model, session_id = key
+    whole = {name: int(value) for name, value in counted.items() if not name.endswith("_s")}
+    return UsageRecord(
+        day=day,
+        user_id=user_id,
+        provider_id=provider_id,
+        key_id=key_id,
+        model=model,
+        session_id=session_id,
+        first_byte_s=counted["first_byte_s"],
+        answer_s=counted["answer_s"],
+        **whole,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -51,6 +51,14 @@ class Feed:
         event = FeedEvent(self._seq, kind, op, item)
         for watcher in watchers:
             watcher.put(event)
+
+    def resync(self, user_ids: Iterable[str] | None = None) -> None:
+        """Tells the open pages of these users (None: of all) to take a new snapshot."""
+        self._seq += 1
+        chosen = self._watchers if user_ids is None else self._watchers.keys() & set(user_ids)
+        for user_id in chosen:
+            for watcher in self._watchers[user_id]:
+                watcher.put(FeedEvent(self._seq, "", "resync"))
 
     def watch(self, owner_id: str) -> Watcher:
         """Starts to collect from this moment on: watch first, then take the snapshot.

@@ -7,9 +7,41 @@ from typing import Protocol
 from underpass.core.errors import NotFound
 from underpass.core.principal import Principal
 from underpass.registry.views import ModelView, ProviderType, ProviderView
-from underpass.tunnel.link import OpenHead, Stream
+from underpass.tunnel.link import Head, OpenHead, Sink
 
-__all__ = ["LinkLike", "ModelView", "ProviderType", "ProviderView", "Registry"]
+__all__ = ["LinkLike", "ModelView", "ProviderType", "ProviderView", "Registry", "StreamLike"]
+
+
+class StreamLike(Protocol):
+    """What a request needs of its way: a `tunnel.stream.Stream`, or a custom endpoint's."""
+
+    async def write(self, data: bytes) -> None:
+        """Sends a piece of the body, waiting for room."""
+        ...
+
+    async def write_end(self) -> None:
+        """The body is complete."""
+        ...
+
+    async def response(self) -> Head:
+        """The answer's head."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes of the answer; b"" at its end."""
+        ...
+
+    async def pour(self, sink: Sink) -> None:
+        """The whole answer into `sink`, in the place of `read`."""
+        ...
+
+    def cancel(self, reason: str) -> None:
+        """Ends it now."""
+        ...
+
+    def release(self) -> None:
+        """Nobody needs the answer to be kept."""
+        ...
 
 
 class LinkLike(Protocol):
@@ -20,7 +52,7 @@ class LinkLike(Protocol):
         """Whether a carrier is connected; a link that is down may come back within its grace."""
         ...
 
-    async def open(self, head: OpenHead) -> Stream:
+    async def open(self, head: OpenHead) -> StreamLike:
         """Opens a stream; see `tunnel.link`."""
         ...
 
@@ -96,5 +128,8 @@ class Registry:
             del self._links[tunnel_id]
 
     def link_of(self, tunnel_id: str) -> LinkLike | None:
-        """The link that carries the tunnel, which may be in its grace; None if there is none."""
+        """The link that carries the tunnel, which may be in its grace; None if there is none.
+
+        A custom provider's endpoint is bound and found in the same way, by the provider's id.
+        """
         return self._links.get(tunnel_id)

@@ -84,8 +84,24 @@ def listed_ids(
     """Every model with the id that the lists show: each one, given back to `pick`, means itself."""
     return [
         (f"{prefix}/{model.id}", view, model)
-        for view, prefix in _prefixes(providers, caller_name)
+        for view, prefix in prefixes(providers, caller_name)
         for model in view.models
+    ]
+
+
+def prefixes(providers: Sequence[ProviderView], caller_name: str) -> list[tuple[ProviderView, str]]:
+    """Each provider with what stands before the `/` in its models' listed ids."""
+    owners_by_name: dict[str, set[str]] = {}
+    for view in providers:
+        owners_by_name.setdefault(view.name, set()).add(view.owner_name)
+    return [
+        (
+            view,
+            view.name
+            if view.owner_name == caller_name or len(owners_by_name[view.name]) == 1
+            else f"{view.owner_name}:{view.name}",
+        )
+        for view in providers
     ]
 
 
@@ -122,25 +138,8 @@ def _lists(one: Pick) -> bool:
 
 def _may_have(one: Pick) -> bool:
     """Whether the model may be there without being listed: not up yet, or it lists none at all."""
-    return not (_is_ready(one.provider) and one.provider.models)
-
-
-def _prefixes(
-    providers: Sequence[ProviderView], caller_name: str
-) -> list[tuple[ProviderView, str]]:
-    """Each provider with what stands before the `/` in its models' listed ids."""
-    owners_by_name: dict[str, set[str]] = {}
-    for view in providers:
-        owners_by_name.setdefault(view.name, set()).add(view.owner_name)
-    return [
-        (
-            view,
-            view.name
-            if view.owner_name == caller_name or len(owners_by_name[view.name]) == 1
-            else f"{view.owner_name}:{view.name}",
-        )
-        for view in providers
-    ]
+    view = one.provider
+    return view.offers(one.upstream_model) and not (_is_ready(view) and view.models)
 
 
 # --- the errors ------------------------------------------------------------------------------
@@ -171,7 +170,7 @@ def _not_found(model: str, providers: Sequence[ProviderView], caller_name: str) 
 def _ambiguous(
     model: str, found: list[Pick], providers: Sequence[ProviderView], caller_name: str
 ) -> ModelAmbiguous:
-    prefix_by_id = {view.id: prefix for view, prefix in _prefixes(providers, caller_name)}
+    prefix_by_id = {view.id: prefix for view, prefix in prefixes(providers, caller_name)}
     candidates = [f"{prefix_by_id[one.provider.id]}/{one.upstream_model}" for one in found]
     return ModelAmbiguous(
         f"{len(found)} providers have a model '{_short(model)}'.",

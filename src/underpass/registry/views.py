@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from underpass.core.principal import Principal
 from underpass.core.states import ProviderStatus
@@ -57,9 +59,22 @@ class ProviderView:
     """Unix seconds."""
     updated_at: float = 0.0
     """Unix seconds."""
+    model_allow: tuple[str, ...] | None = None
+    """Of a custom provider: the only models that it offers, names and patterns; None for all."""
+    description: str = ""
+    """Of a custom provider: what its owner says about it."""
     shared_with_everyone: bool = False
     shared_with_users: frozenset[str] = frozenset()
     shared_with_groups: frozenset[str] = frozenset()
+
+    @property
+    def way_id(self) -> str:
+        """What the way to it is bound to: its tunnel's id, or a custom provider's own."""
+        return self.tunnel_id if self.tunnel_id is not None else self.id
+
+    def offers(self, model: str) -> bool:
+        """Whether it may be asked for a model of that name at all."""
+        return is_offered(model, self.model_allow)
 
     @property
     def is_shareable(self) -> bool:
@@ -81,3 +96,8 @@ class ProviderView:
             or principal.user_id in self.shared_with_users
             or not self.shared_with_groups.isdisjoint(principal.group_ids)
         )
+
+
+def is_offered(model: str, allow: Sequence[str] | None) -> bool:
+    """Whether a list of names and patterns has the model; None has every one."""
+    return allow is None or any(model == one or fnmatchcase(model, one) for one in allow)

@@ -120,11 +120,16 @@ class Providers:
         self._room.feed.publish(record.owner_id, "provider", "delete", {"id": record.id})
 
     def shape(
-        self, view: ProviderView, tunnel_status: TunnelStatus | None, live: Live | None
+        self,
+        view: ProviderView,
+        tunnel_status: TunnelStatus | None,
+        live: Live | None,
+        prefix: str | None = None,
     ) -> dict[str, Any]:
         """The API's shape."""
         status = None if live is None else live.record.status
-        return views.with_tunnel_status(views.provider(view, session_status=status), tunnel_status)
+        found = views.provider(view, session_status=status, prefix=prefix)
+        return views.with_tunnel_status(found, tunnel_status)
 
     async def _make(self, tunnel: TunnelRecord) -> ProviderRecord:
         return await self._room.store.providers.add(

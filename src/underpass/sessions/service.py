@@ -18,6 +18,7 @@ from underpass.core.principal import Principal
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
+from underpass.registry.pick import prefixes
 from underpass.sessions import views
 from underpass.sessions.attendant import Attendant
 from underpass.sessions.facts import LinkState, Wish
@@ -315,10 +316,15 @@ class Sessions:
     async def providers(self, caller: Principal) -> list[dict[str, Any]]:
         """All that the caller may use, both types, their own first."""
         found = self._room.registry.providers_visible_to(caller)
-        return [await self.provider_shape(view.id, caller) for view in found]
+        return [
+            await self.provider_shape(view.id, caller, prefix)
+            for view, prefix in prefixes(found, caller.user_name)
+        ]
 
-    async def provider_shape(self, provider_id: str, caller: Principal) -> dict[str, Any]:
-        """One provider. Raises NotFound, also for a stranger's."""
+    async def provider_shape(
+        self, provider_id: str, caller: Principal, prefix: str | None = None
+    ) -> dict[str, Any]:
+        """One provider; its models' ids begin with `prefix`. Raises NotFound, also for a stranger's."""
         view = self._room.registry.provider(provider_id, caller)
         live, status = None, None
         if view.session_id is not None:
@@ -326,7 +332,7 @@ class Sessions:
         if view.tunnel_id is not None:
             tunnel = await self._room.store.tunnels.find(view.tunnel_id)
             status = tunnel.status if tunnel is not None else None
-        return self.tunnels.providers.shape(view, status, live)
+        return self.tunnels.providers.shape(view, status, live, prefix)
 
     # --- links ---------------------------------------------------------------------------------------
 

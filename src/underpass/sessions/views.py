@@ -8,7 +8,7 @@ from typing import Any
 from underpass.clusters.template import Param, Template
 from underpass.core.states import TunnelStatus
 from underpass.core.times import iso
-from underpass.registry.views import ProviderType, ProviderView
+from underpass.registry.shapes import provider as provider
 from underpass.store import ClusterRecord, SessionEventRecord, SessionRecord, TunnelRecord
 
 
@@ -75,46 +75,6 @@ def tunnel_for_admin(record: TunnelRecord, *, owner_name: str) -> dict[str, Any]
     """What an admin sees of somebody's tunnel: that it exists, whose it is, status and bytes."""
     shown = tunnel(record, owner_name=owner_name, provider_id=None, streams=0)
     return shown | {"name": None, "session_id": None, "target": None, "openai": None}
-
-
-def provider(view: ProviderView, *, session_status: str | None = None) -> dict[str, Any]:
-    """A provider with its models."""
-    has_session = view.session_id is not None
-    return {
-        "id": view.id,
-        "name": view.name,
-        "type": view.type,
-        "owner": {"id": view.owner_id, "name": view.owner_name},
-        "status": view.status,
-        "status_reason": view.status_reason,
-        "models": [
-            {
-                "id": f"{view.name}/{model.id}",
-                "name": model.id,
-                "max_model_len": model.max_model_len,
-                "modalities": None if model.modalities is None else list(model.modalities),
-            }
-            for model in view.models
-        ],
-        "server": {"kind": view.server_kind, "version": view.server_version}
-        if view.server_kind
-        else None,
-        "shareable": view.type is ProviderType.CUSTOM,
-        "session": {
-            "id": view.session_id,
-            "name": view.session_name,
-            "status": session_status,
-            "host": view.host,
-            "cluster": view.cluster,
-            "wall_time_ends_at": iso(view.wall_time_ends_at),
-        }
-        if has_session
-        else None,
-        "tunnel": {"id": view.tunnel_id, "status": None, "target": view.target}
-        if view.tunnel_id
-        else None,
-        "updated_at": iso(view.updated_at),
-    }
 
 
 def with_tunnel_status(shape: dict[str, Any], status: TunnelStatus | None) -> dict[str, Any]:

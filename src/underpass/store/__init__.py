@@ -18,8 +18,10 @@ from underpass.store.browser_sessions import BrowserSessionRecord
 from underpass.store.chats import ChatRecord
 from underpass.store.clusters import ClusterRecord
 from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
+from underpass.store.endpoints import EndpointRecord
 from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
+from underpass.store.limits import LimitsRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
 from underpass.store.opening import Store, is_there, open
@@ -41,8 +43,10 @@ __all__ = [
     "ClusterRecord",
     "DeviceCodeRecord",
     "DeviceCodeStatus",
+    "EndpointRecord",
     "GroupRecord",
     "KeyRecord",
+    "LimitsRecord",
     "LinkPurpose",
     "MessageRecord",
     "OneTimeLinkRecord",

@@ -44,10 +44,14 @@ class Groups(Repository[GroupRecord]):
 
     async def by_name(self, name: str) -> GroupRecord:
         """The group of that name. Raises NotFound."""
-        found = await self._one(GROUPS.c.name == name)
+        found = await self.find_by_name(name)
         if found is None:
             raise NotFound("There is no group of that name.")
         return found
+
+    async def find_by_name(self, name: str) -> GroupRecord | None:
+        """The group of that name, or None."""
+        return await self._one(GROUPS.c.name == name)
 
     async def list(self, *, after: str | None = None, limit: int = PAGE_ITEMS) -> Page[GroupRecord]:
         """All groups, newest first."""

@@ -21,6 +21,8 @@ KEYS = sa.Table(
     sa.Column("expires_at", Seconds),
     sa.Column("revoked_at", Seconds),
     sa.Column("last_used_at", Seconds),
+    sa.Column("requests_per_minute", sa.BigInteger),
+    sa.Column("tokens_per_day", sa.BigInteger),
     sa.Index("ix_keys_user_id", "user_id"),
 )
 
@@ -40,6 +42,8 @@ class KeyRecord:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
 
 
 class Keys(Repository[KeyRecord]):

@@ -16,8 +16,10 @@ from underpass.store.browser_sessions import BrowserSessions
 from underpass.store.chats import Chats
 from underpass.store.clusters import Clusters
 from underpass.store.device_codes import DeviceCodes
+from underpass.store.endpoints import Endpoints
 from underpass.store.groups import Groups
 from underpass.store.keys import Keys
+from underpass.store.limits import LimitsTable
 from underpass.store.messages import Messages
 from underpass.store.one_time_links import OneTimeLinks
 from underpass.store.providers import Providers
@@ -43,8 +45,10 @@ class Store:
         self.chats = Chats(database)
         self.clusters = Clusters(database)
         self.device_codes = DeviceCodes(database)
+        self.endpoints = Endpoints(database)
         self.groups = Groups(database)
         self.keys = Keys(database)
+        self.limits = LimitsTable(database)
         self.messages = Messages(database)
         self.one_time_links = OneTimeLinks(database)
         self.providers = Providers(database)

@@ -459,6 +459,30 @@ export interface paths {
         patch: operations["change_group_api_groups__group_id__patch"];
         trace?: never;
     };
+    "/api/groups/{group_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Group Limits
+         * @description What each member may ask for, who has no limits of their own.
+         */
+        get: operations["show_group_limits_api_groups__group_id__limits_get"];
+        /**
+         * Set Group Limits
+         * @description Set what each member may ask for; of several groups the most generous one counts.
+         */
+        put: operations["set_group_limits_api_groups__group_id__limits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -604,7 +628,11 @@ export interface paths {
          */
         get: operations["list_providers_api_providers_get"];
         put?: never;
-        post?: never;
+        /**
+         * Add Provider
+         * @description Add a custom provider; it is asked for its models first, and an error says what is wrong.
+         */
+        post: operations["add_provider_api_providers_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -625,10 +653,18 @@ export interface paths {
         get: operations["show_provider_api_providers__provider_id__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove Provider
+         * @description Remove a custom provider: its owner, and admins. Requests that it answers end.
+         */
+        delete: operations["remove_provider_api_providers__provider_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Provider
+         * @description Change a custom provider: its owner, and admins. It is asked anew.
+         */
+        patch: operations["change_provider_api_providers__provider_id__patch"];
         trace?: never;
     };
     "/api/providers/{provider_id}/permissions": {
@@ -638,10 +674,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show Permissions
+         * @description Who may use a custom provider: for its owner, and admins.
+         */
+        get: operations["show_permissions_api_providers__provider_id__permissions_get"];
         /**
          * Share Provider
-         * @description Share a custom provider. One that comes of a tunnel is its owner's alone.
+         * @description Say who may use a custom provider. One that comes of a tunnel is its owner's alone.
          */
         put: operations["share_provider_api_providers__provider_id__permissions_put"];
         post?: never;
@@ -977,6 +1017,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage As Csv
+         * @description The same as a CSV file with a line of names.
+         */
+        get: operations["usage_as_csv_api_usage_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -1027,6 +1087,30 @@ export interface paths {
          * @description Change a user; disabling one ends their sign-ins, keys and tunnels at once.
          */
         patch: operations["change_user_api_users__user_id__patch"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show User Limits
+         * @description A user's own limits; those of their groups hold where there are none.
+         */
+        get: operations["show_user_limits_api_users__user_id__limits_get"];
+        /**
+         * Set User Limits
+         * @description Set a user's limits, from the next request on; they count with every key and in the chat.
+         */
+        put: operations["set_user_limits_api_users__user_id__limits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1312,6 +1396,22 @@ export interface components {
          */
         EndReason: "user" | "walltime" | "idle" | "cancelled" | "preempted" | "out_of_memory" | "node_failure" | "server_exited" | "agent_lost" | "rejected";
         /**
+         * EndpointOut
+         * @description How a custom provider is reached; of its secrets only that they are there.
+         */
+        EndpointOut: {
+            /** Base Url */
+            base_url: string;
+            /** Has Ca */
+            has_ca: boolean;
+            /** Has Key */
+            has_key: boolean;
+            /** Header Names */
+            header_names: string[];
+            /** Model Allow */
+            model_allow: string[] | null;
+        };
+        /**
          * ErrorOut
          * @description Why an answer ended early, and what to do.
          */
@@ -1406,8 +1506,18 @@ export interface components {
             model_allow?: string[] | null;
             /** Name */
             name: string;
+            /**
+             * Requests Per Minute
+             * @description Requests to models in a minute.
+             */
+            requests_per_minute?: number | null;
             /** Scopes */
             scopes?: string[];
+            /**
+             * Tokens Per Day
+             * @description Tokens in a day of UTC, in and out.
+             */
+            tokens_per_day?: number | null;
         };
         /**
          * KeyOut
@@ -1428,10 +1538,30 @@ export interface components {
             name: string;
             /** Prefix */
             prefix: string;
+            /** Requests Per Minute */
+            requests_per_minute: number | null;
             /** Revoked At */
             revoked_at: string | null;
             /** Scopes */
             scopes: string[];
+            /** Tokens Per Day */
+            tokens_per_day: number | null;
+        };
+        /**
+         * LimitsShape
+         * @description How much somebody may ask of models; null: as much as they like.
+         */
+        LimitsShape: {
+            /**
+             * Requests Per Minute
+             * @description Requests to models in a minute.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Tokens Per Day
+             * @description Tokens in a day of UTC, in and out.
+             */
+            tokens_per_day?: number | null;
         };
         /** ListOf[AuditOut] */
         ListOf_AuditOut_: {
@@ -1558,6 +1688,8 @@ export interface components {
             id: string;
             /** Is Admin */
             is_admin: boolean;
+            /** @default {} */
+            limits: components["schemas"]["LimitsShape"];
             /** Name */
             name: string;
             /** Scopes */
@@ -1692,7 +1824,7 @@ export interface components {
         };
         /**
          * PermissionsIn
-         * @description Who may use a provider besides its owner: ids of users and groups, or everyone.
+         * @description Who may use a provider besides its owner: ids or names of users and groups, or everyone.
          */
         PermissionsIn: {
             /**
@@ -1706,10 +1838,58 @@ export interface components {
             users?: string[];
         };
         /**
+         * PermissionsOut
+         * @description Who may use a provider besides its owner.
+         */
+        PermissionsOut: {
+            /** Everyone */
+            everyone: boolean;
+            /** Groups */
+            groups: components["schemas"]["SubjectOut"][];
+            /** Users */
+            users: components["schemas"]["SubjectOut"][];
+        };
+        /**
+         * ProviderIn
+         * @description A new custom provider. `check` false: stored without being asked first.
+         */
+        ProviderIn: {
+            /** Base Url */
+            base_url: string;
+            /** Ca Pem */
+            ca_pem?: string | null;
+            /**
+             * Check
+             * @default true
+             */
+            check: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Key */
+            key?: string | null;
+            /** Model Allow */
+            model_allow?: string[] | null;
+            /** Name */
+            name: string;
+        };
+        /**
          * ProviderOut
-         * @description A provider with its models.
+         * @description A provider with its models. `endpoint` is for those who manage a custom provider.
          */
         ProviderOut: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            endpoint?: components["schemas"]["EndpointOut"] | null;
             /** Id */
             id: string;
             /** Models */
@@ -1728,6 +1908,33 @@ export interface components {
             type: components["schemas"]["ProviderType"];
             /** Updated At */
             updated_at: string | null;
+        };
+        /**
+         * ProviderPatch
+         * @description What to change; what is not given stays, secrets too, unless the address moves.
+         */
+        ProviderPatch: {
+            /** Base Url */
+            base_url?: string | null;
+            /** Ca Pem */
+            ca_pem?: string | null;
+            /**
+             * Check
+             * @default true
+             */
+            check: boolean;
+            /** Description */
+            description?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** Key */
+            key?: string | null;
+            /** Model Allow */
+            model_allow?: string[] | null;
+            /** Name */
+            name?: string | null;
         };
         /**
          * ProviderSessionOut
@@ -1941,6 +2148,16 @@ export interface components {
             user_agent: string;
         };
         /**
+         * SubjectOut
+         * @description A user or a group.
+         */
+        SubjectOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * TemplateOut
          * @description One kind of session, and whether the cluster can run it.
          */
@@ -2035,7 +2252,10 @@ export interface components {
         TunnelStatus: "connecting" | "running" | "reconnecting" | "stopped";
         /**
          * UsageOut
-         * @description One day's sum for one user and provider; bytes are of bodies, `in` is towards the model.
+         * @description One sum; what was not told apart is null, and so is a key for what came of the chat.
+         *
+         *     Bytes are of bodies, `in` is towards the model; tokens are the servers' own counts.
+         *     `first_byte_s` and `tokens_per_s` are means, null where nothing was measured.
          */
         UsageOut: {
             /** Bytes In */
@@ -2045,15 +2265,29 @@ export interface components {
             /** Cancelled */
             cancelled: number;
             /** Day */
-            day: string;
+            day: string | null;
             /** Failures */
             failures: number;
+            /** First Byte S */
+            first_byte_s: number | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Model */
+            model: string | null;
             /** Provider Id */
-            provider_id: string;
+            provider_id: string | null;
             /** Requests */
             requests: number;
+            /** Session Id */
+            session_id: string | null;
+            /** Tokens In */
+            tokens_in: number;
+            /** Tokens Out */
+            tokens_out: number;
+            /** Tokens Per S */
+            tokens_per_s: number | null;
             /** User Id */
-            user_id: string;
+            user_id: string | null;
         };
         /**
          * UserIn
@@ -3051,6 +3285,72 @@ export interface operations {
             };
         };
     };
+    show_group_limits_api_groups__group_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_group_limits_api_groups__group_id__limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_keys_api_keys_get: {
         parameters: {
             query?: {
@@ -3313,7 +3613,10 @@ export interface operations {
     };
     list_providers_api_providers_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Every custom provider, to manage them: for admins. */
+                everyone?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3327,6 +3630,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_ProviderOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_provider_api_providers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3349,6 +3694,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_provider_api_providers__provider_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_provider_api_providers__provider_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_permissions_api_providers__provider_id__permissions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsOut"];
                 };
             };
             /** @description Validation Error */
@@ -4027,6 +4467,8 @@ export interface operations {
                 since?: string | null;
                 /** @description A day in UTC, `2026-11-23`. */
                 until?: string | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
                 /** @description All users: for admins. */
                 everyone?: boolean;
             };
@@ -4044,6 +4486,42 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_UsageOut_"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    usage_as_csv_api_usage_csv_get: {
+        parameters: {
+            query?: {
+                /** @description A day in UTC, `2026-11-23`. */
+                since?: string | null;
+                /** @description A day in UTC, `2026-11-23`. */
+                until?: string | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
+                /** @description All users: for admins. */
+                everyone?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -4205,6 +4683,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_user_limits_api_users__user_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_user_limits_api_users__user_id__limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsShape"];
                 };
             };
             /** @description Validation Error */

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 RESOURCES = (
-    *("auth", "me", "users", "groups", "keys", "events", "usage", "audit"),
+    *("auth", "me", "users", "groups", "limits", "keys", "events", "usage", "audit"),
     *("sessions", "templates", "clusters", "tunnels", "providers"),
     *("chats", "runs", "forward"),
 )

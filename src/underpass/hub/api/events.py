@@ -55,9 +55,18 @@ async def _stream(request: Request, caller: Credential, services: Services) -> A
                     return
                 yield KEEPALIVE
             elif change.op == "resync":
-                yield _event("snapshot", await services.sessions.snapshot(caller.principal))
+                # Looked up anew: the change may be one of the caller's groups.
+                yield _event("snapshot", await _snapshot(request, caller, services))
             else:
                 yield _event(change.kind, {"op": change.op, "item": change.item})
+
+
+async def _snapshot(request: Request, caller: Credential, services: Services) -> object:
+    try:
+        principal = await services.auth.authenticate(request.scope)
+    except (NotAuthenticated, NotAllowed):
+        principal = caller.principal  # the doubt that comes with it ends the stream
+    return await services.sessions.snapshot(principal)
 
 
 async def _next(watcher: Watcher, doubt: asyncio.Event, services: Services) -> FeedEvent | None:

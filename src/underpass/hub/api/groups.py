@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
@@ -105,8 +107,7 @@ async def remove_group(
     group = await services.store.groups.get(group_id)
     members = await services.store.groups.members(group_id)
     await services.store.groups.remove(group_id)
-    for user_id in members:
-        services.auth.authenticator.forget(user_id=user_id)
+    _tell(services, members)
     await _note(services, request, caller.user_id, "group.remove", group.name)
     return Response(status_code=204)
 
@@ -117,8 +118,15 @@ async def _set_members(services: Services, group_id: str, user_ids: list[str]) -
         await services.store.groups.set_members(group_id, tuple(user_ids))
     except Conflict as error:
         raise InvalidRequest("One of the members is not a user.", code="user_unknown") from error
-    for user_id in before ^ set(user_ids):
+    _tell(services, before ^ set(user_ids))
+
+
+def _tell(services: Services, user_ids: Iterable[str]) -> None:
+    """What these users may use has changed: for their next request, and on their open pages."""
+    moved = set(user_ids)
+    for user_id in moved:
         services.auth.authenticator.forget(user_id=user_id)
+    services.feed.resync(moved)
 
 
 async def _note(

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from underpass.core.errors import NotAllowed
-from underpass.core.principal import Principal, Scope
+from underpass.core.principal import NO_LIMITS, Limits, Principal, Scope
 from underpass.core.times import iso
-from underpass.hub.api.shapes import After, In, Limit, ListOf
+from underpass.hub.api.shapes import After, In, Limit, ListOf, PerDay, PerMinute
 from underpass.hub.auth.requests import address_of
 from underpass.hub.services import Reader, ServicesDep, SessionsUser
 from underpass.store import KeyRecord
@@ -31,6 +31,8 @@ class KeyOut(BaseModel):
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None
+    requests_per_minute: int | None
+    tokens_per_day: int | None
 
 
 class KeyIn(In):
@@ -40,6 +42,8 @@ class KeyIn(In):
     scopes: list[str] = Field(default_factory=lambda: [Scope.GATEWAY.value, Scope.READ.value])
     expires_at: datetime | None = None
     model_allow: list[Annotated[str, Field(max_length=500)]] | None = Field(None, max_length=1000)
+    requests_per_minute: PerMinute = None
+    tokens_per_day: PerDay = None
 
 
 class NewKeyOut(BaseModel):
@@ -73,6 +77,7 @@ async def create_key(
         scopes=body.scopes,
         expires_at=None if expires is None else expires.timestamp(),
         model_allow=body.model_allow,
+        limits=Limits(body.requests_per_minute, body.tokens_per_day),
     )
     await services.trail.note(
         "key.create",
@@ -120,6 +125,8 @@ def key_out(key: KeyRecord) -> KeyOut:
         expires_at=iso(key.expires_at),
         revoked_at=iso(key.revoked_at),
         last_used_at=iso(key.last_used_at),
+        requests_per_minute=key.requests_per_minute,
+        tokens_per_day=key.tokens_per_day,
     )
 
 
@@ -128,9 +135,10 @@ def _within_reach(caller: Principal, scopes: list[str]) -> None:
     if caller.key_id is None and (Scope.ADMIN not in scopes or caller.is_admin):
         return
     too_far = sorted(set(scopes) & {scope.value for scope in Scope} - caller.scopes)
-    if too_far or caller.model_allow is not None:
+    is_limited = caller.model_allow is not None or caller.key_limits is not NO_LIMITS
+    if too_far or is_limited:
         raise NotAllowed(
             "A key cannot make a key that reaches further than itself.",
             code="scope_missing",
-            hint="Sign in to the web page, or leave out: " + (", ".join(too_far) or "models") + ".",
+            hint="Sign in to the web page, or leave out: " + (", ".join(too_far) or "keys") + ".",
         )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from underpass import __version__
 from underpass.core.errors import NotFound
 from underpass.core.times import iso
-from underpass.hub.api.shapes import In, ListOf
+from underpass.hub.api.shapes import In, LimitsShape, ListOf
 from underpass.hub.auth.requests import address_of
 from underpass.hub.services import BrowserOnly, Caller, PublicUrl, ServicesDep
 
@@ -31,6 +31,7 @@ class MeOut(BaseModel):
     display_name: str
     is_admin: bool
     scopes: list[str]
+    limits: LimitsShape = LimitsShape()
     hub: HubOut
 
 
@@ -69,6 +70,10 @@ async def me(caller: Caller, services: ServicesDep, url: PublicUrl) -> MeOut:
         display_name=user.display_name,
         is_admin=user.is_admin,
         scopes=sorted(caller.scopes),
+        limits=LimitsShape(
+            requests_per_minute=caller.user_limits.requests_per_minute,
+            tokens_per_day=caller.user_limits.tokens_per_day,
+        ),
         hub=HubOut(version=__version__, url=url, name=services.config.name),
     )
 

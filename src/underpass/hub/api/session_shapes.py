@@ -129,8 +129,18 @@ class ProviderTunnelOut(BaseModel):
     target: str | None
 
 
+class EndpointOut(BaseModel):
+    """How a custom provider is reached; of its secrets only that they are there."""
+
+    base_url: str
+    has_key: bool
+    header_names: list[str]
+    has_ca: bool
+    model_allow: list[str] | None
+
+
 class ProviderOut(BaseModel):
-    """A provider with its models."""
+    """A provider with its models. `endpoint` is for those who manage a custom provider."""
 
     id: str
     name: str
@@ -140,6 +150,8 @@ class ProviderOut(BaseModel):
     status_reason: str
     models: list[ModelOut]
     server: ServerOut | None
+    description: str = ""
+    endpoint: EndpointOut | None = None
     shareable: bool
     session: ProviderSessionOut | None
     tunnel: ProviderTunnelOut | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from underpass.hub.auth import Browser
 from underpass.hub.auth.requests import address_of
@@ -16,10 +16,25 @@ After = Annotated[str | None, Query(description="The `next` of the part before."
 Limit = Annotated[int, Query(description="Items in one answer.", ge=1, le=1000)]
 
 
+PerMinute = Annotated[
+    int | None, Field(ge=1, le=1_000_000, description="Requests to models in a minute.")
+]
+PerDay = Annotated[
+    int | None, Field(ge=1, le=1 << 53, description="Tokens in a day of UTC, in and out.")
+]
+
+
 class In(BaseModel):
     """A request's body: a field that is not known is a mistake, and said so."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class LimitsShape(In):
+    """How much somebody may ask of models; null: as much as they like."""
+
+    requests_per_minute: PerMinute = None
+    tokens_per_day: PerDay = None
 
 
 class ListOf(BaseModel, Generic[T]):

@@ -95,8 +95,9 @@ async def change_user(
     if body.password is not None:
         await services.auth.accounts.set_password(user_id, body.password)
     if user.is_disabled:
-        services.door.end_calls(user_id=user_id)
-        await services.links.close_of_user(user_id, "user_disabled")
+        await _end_all(services, user_id, "user_disabled")
+    elif body.is_disabled is False:
+        await services.providers.take_up_user(user_id)
     changed = sorted(name for name, value in body.model_dump().items() if value is not None)
     await services.trail.note(
         "user.change",
@@ -140,6 +141,14 @@ def user_out(user: UserRecord) -> UserOut:
     )
 
 
+async def _end_all(services: Services, user_id: str, code: str) -> None:
+    """What runs by this user's right ends now: links, runs of the chat, requests, providers."""
+    await services.links.close_of_user(user_id, code)
+    await services.chats.runs.stop_of_user(user_id)
+    services.door.visits.end_of_user(user_id, code)
+    await services.providers.let_go_of_user(user_id)
+
+
 async def _let_go(services: Services, user_id: str) -> None:
     """A user who goes must not leave jobs running that nobody could stop any more."""
     live = [
@@ -151,8 +160,7 @@ async def _let_go(services: Services, user_id: str) -> None:
             code="sessions_running",
             hint="Disable the user, stop the sessions, then delete.",
         )
-    services.door.end_calls(user_id=user_id)
-    await services.links.close_of_user(user_id, "user_removed")
+    await _end_all(services, user_id, "user_removed")
     for view in services.registry.all_providers():
         if view.owner_id == user_id:
             services.registry.drop_provider(view.id)

@@ -38,12 +38,12 @@ class Auth:
         sign_in_s: float = 30 * 86_400.0,
         sign_in_attempts: int = 10,
         public_url: str | None = None,
-        on_key_end: Callable[[str], object] = lambda key_id: None,
+        on_end: Callable[[str], None] = lambda credential_id: None,
     ) -> None:
-        """`on_key_end` is told the id of each key that was revoked."""
+        """`on_end` is told the id of each key or browser session that was ended."""
         self._store = store
         self._clock = clock
-        self._on_key_end = on_key_end
+        self._on_end = on_end
         self.authenticator = Authenticator(store, clock, public_url=public_url)
         self.accounts = Accounts(
             store,
@@ -54,7 +54,7 @@ class Auth:
         self.sign_ins = SignIns(
             store, clock, self.accounts, lifetime_s=sign_in_s, on_end=self._ended
         )
-        self.keys = KeyRing(store, clock, on_end=self._key_ended)
+        self.keys = KeyRing(store, clock, on_end=self._ended)
         self.device = DeviceFlow(store, clock, self.keys, attach)
 
     async def authenticate(self, scope: Scope) -> Principal:
@@ -69,9 +69,6 @@ class Auth:
         await self._store.device_codes.remove_expired(now)
         await self._store.one_time_links.remove_expired(now)
 
-    def _key_ended(self, key_id: str) -> None:
-        self._ended(key_id)
-        self._on_key_end(key_id)
-
     def _ended(self, credential_id: str) -> None:
         self.authenticator.forget(credential_id=credential_id)
+        self._on_end(credential_id)

@@ -17,10 +17,10 @@ import structlog
 from underpass.core.clock import Clock
 from underpass.core.errors import NotAuthenticated, StorageError
 from underpass.core.ids import hash_secret
-from underpass.core.principal import ALL_SCOPES, Principal
+from underpass.core.principal import ALL_SCOPES, NO_LIMITS, Limits, Principal
 from underpass.core.principal import Scope as KeyScope
 from underpass.hub.auth.requests import Scope, bearer_of, check_csrf, cookie_of
-from underpass.store import Store, UserRecord
+from underpass.store import KeyRecord, LimitsRecord, Store, UserRecord
 
 CACHE_S = 10.0
 STALE_S = 300.0
@@ -181,6 +181,7 @@ class Authenticator:
             key_id=key.id,
             scopes=frozenset(key.scopes),
             model_allow=key.model_allow,
+            key_limits=_limits(key),
         )
         return Credential(key.id, principal, key.expires_at, self._clock.monotonic())
 
@@ -207,8 +208,10 @@ class Authenticator:
         key_id: str | None = None,
         scopes: frozenset[str] = ALL_SCOPES,
         model_allow: tuple[str, ...] | None = None,
+        key_limits: Limits = NO_LIMITS,
     ) -> Principal:
         groups = await self._store.groups.of_user(user.id)
+        limits = await self._store.limits.of([user.id, *groups])
         return Principal(
             user_id=user.id,
             user_name=user.name,
@@ -217,7 +220,34 @@ class Authenticator:
             scopes=scopes if user.is_admin else scopes - {KeyScope.ADMIN},
             model_allow=model_allow,
             group_ids=frozenset(groups),
+            key_limits=key_limits,
+            user_limits=_widest(limits.pop(user.id, None), tuple(limits.values())),
         )
+
+
+def _limits(one: KeyRecord | LimitsRecord) -> Limits:
+    """A record's limits; the one object NO_LIMITS where it has none."""
+    if one.requests_per_minute is None and one.tokens_per_day is None:
+        return NO_LIMITS
+    return Limits(one.requests_per_minute, one.tokens_per_day)
+
+
+def _widest(own: LimitsRecord | None, of_groups: tuple[LimitsRecord, ...]) -> Limits:
+    """A user's own limits, or of those of their groups the most generous of each kind."""
+    if own is not None:
+        return _limits(own)
+    if not of_groups:
+        return NO_LIMITS
+    minutes = [one.requests_per_minute for one in of_groups]
+    days = [one.tokens_per_day for one in of_groups]
+    return _limits(
+        LimitsRecord(id="", requests_per_minute=_most(minutes), tokens_per_day=_most(days))
+    )
+
+
+def _most(numbers: list[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return max(known) if len(known) == len(numbers) else None
 
 
 def _expired(*, is_key: bool) -> NotAuthenticated:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from underpass.core.clock import Clock
 from underpass.core.errors import InvalidRequest, NotFound
 from underpass.core.ids import hash_secret, new_id, new_secret
-from underpass.core.principal import ALL_SCOPES
+from underpass.core.principal import ALL_SCOPES, NO_LIMITS, Limits
 from underpass.store import KeyRecord, Store
 
 SHOWN_CHARS = 10
@@ -37,6 +37,7 @@ class KeyRing:
         scopes: Sequence[str],
         expires_at: float | None = None,
         model_allow: Sequence[str] | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> tuple[KeyRecord, str]:
         """A new key and its secret, which is stored nowhere. Raises InvalidRequest."""
         unknown = sorted(set(scopes) - ALL_SCOPES)
@@ -60,6 +61,8 @@ class KeyRing:
             model_allow=None if model_allow is None else tuple(model_allow),
             created_at=now,
             expires_at=expires_at,
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_day=limits.tokens_per_day,
         )
         return await self._store.keys.add(key), secret
 
