@@ -147,7 +147,8 @@ def test_only_config_reads_the_environment() -> None:
 def test_an_agent_never_loads_the_hub() -> None:
     """Importing the agent's command brings in no room of the hub and no heavy package."""
     code = (
-        "import sys, underpass.cli.tunnel, underpass.agent.run;"
+        "import sys, underpass.agent.run; from underpass.cli.main import COMMANDS, load;"
+        "load(COMMANDS['tunnel']); load(COMMANDS['agent']);"
         "print(*sorted({m.split('.')[0] for m in sys.modules}"
         " | {'.'.join(m.split('.')[:2]) for m in sys.modules if m.startswith('underpass.')}))"
     )
