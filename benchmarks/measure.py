@@ -6,14 +6,13 @@ from statistics import median
 
 import uvloop
 
+from benchmarks.idle import measure_idle_tunnels
 from benchmarks.load import run_calls, run_download, run_streams, run_upload
 from benchmarks.paths import Carriers, Way, Ways, seconds_to_ready
-from tests.rig.waiting import eventually
 
 BULK_DOWN_BYTES = 200_000_000
 BULK_UP_BYTES = 60_000_000
 CALLERS = 16
-IDLE_TUNNELS = 12
 
 
 @dataclass(frozen=True)
@@ -109,27 +108,9 @@ class Footprint:
 
 
 def measure_footprint(ways: Ways, ready_first_s: float, hub_rss_bytes: int) -> Footprint:
-    """After the load: memory as it is, idle tunnels one by one, and restarts of the hub."""
+    """After the load: memory as it is, idle tunnels, and restarts of the hub."""
     loaded = Carriers(ways.stack.hub.pid).rss_bytes()
     agent = ways.underpass.carriers["agent"].rss_bytes()
-    per_tunnel = _measure_idle_tunnels(ways)
+    per_tunnel = measure_idle_tunnels(ways.stack, ways.person)
     again = [seconds_to_ready(ways.stack) for _ in range(3)]
     return Footprint(ready_first_s, again, hub_rss_bytes, loaded, agent, per_tunnel)
-
-
-def _measure_idle_tunnels(ways: Ways) -> float:
-    """Growth of the hub per further agent, once each is running."""
-    stack, person = ways.stack, ways.person
-    stack.open_tunnel(person, str(ways.stub.port), "idle-warm")
-    before = Carriers(stack.hub.pid).rss_bytes()
-    names = [f"idle-{number}" for number in range(IDLE_TUNNELS)]
-    for name in names:
-        stack.start_tunnel(person, str(ways.stub.port), name)
-
-    def all_running() -> bool:
-        providers = stack.api(person).items("/api/providers")
-        running = {p["name"] for p in providers if p["status"] == "running"}
-        return set(names) <= running
-
-    eventually(all_running, 90, "all idle tunnels running")
-    return (Carriers(stack.hub.pid).rss_bytes() - before) / IDLE_TUNNELS

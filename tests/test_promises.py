@@ -30,7 +30,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 @cache
-def tests_in(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """The names of the tests of one file below tests/; none if it is not there."""
     path = ROOT / "tests" / file
     if not path.exists():
@@ -55,7 +55,7 @@ def test_every_sentence_has_tests_that_exist(sentence: str, tests: str) -> None:
     assert named, f"no test for: {sentence}"
     assert not NAMED.sub("", tests).strip(), f"not a test: {tests}"
     assert len(named) == len(set(named))
-    assert not [f"{file}::{name}" for file, name in named if name not in tests_in(file)]
+    assert not [f"{file}::{name}" for file, name in named if name not in names_in(file)]
 
 
 def test_no_sentence_stands_twice() -> None:

@@ -16,6 +16,7 @@ from underpass.chat import runs as runs_module
 from underpass.core.errors import NotFound, StreamReset, TunnelError
 from underpass.core.principal import Principal
 from underpass.core.states import MessageStatus
+from underpass.tunnel.link import OpenHead, Stream
 
 ADMIN = Principal("usr_root", "root", is_admin=True)
 
@@ -225,8 +226,9 @@ async def test_an_agent_that_is_back_without_the_answer(
 
         is_up = True
 
-        async def open(self, head: object) -> None:
+        async def open(self, head: OpenHead) -> Stream:
             """Not used here."""
+            raise AssertionError
 
     async with open_rig(tmp_path) as rig:
         rig.registry.bind_tunnel("tun_ann_gpu", Up())

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import typer
@@ -60,7 +61,7 @@ def test_no_times(text: str) -> None:
 
 def test_choosing() -> None:
     """By id, name or beginning; never a revoked one; not when several fit."""
-    keys = [
+    keys: list[dict[str, Any]] = [
         {"id": "key_1", "name": "a", "prefix": "up_aaaaaaa", "revoked_at": None},
         {"id": "key_2", "name": "a", "prefix": "up_bbbbbbb", "revoked_at": None},
         {"id": "key_3", "name": "c", "prefix": "up_ccccccc", "revoked_at": "2026"},

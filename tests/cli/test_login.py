@@ -43,7 +43,7 @@ async def test_through_the_browser(
 ) -> None:
     """A link and a short code; once it is approved, this machine is signed in."""
     opened: list[str] = []
-    monkeypatch.setattr(login_module.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(login_module, "_has_display", lambda: True)
     signing_in = asyncio.create_task(terminal.run("login", hub.url))
     await eventually_async(lambda: bool(opened))
@@ -62,7 +62,7 @@ async def test_denied_in_the_browser(
 ) -> None:
     """One line, and nothing is kept."""
     opened: list[str] = []
-    monkeypatch.setattr(login_module.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(login_module, "_has_display", lambda: True)
     signing_in = asyncio.create_task(terminal.run("login", hub.url))
     await eventually_async(lambda: bool(opened))

@@ -99,7 +99,7 @@ async def cli(*words: str, **environ: str) -> AsyncIterator[Cli]:
         await running.end()
 
 
-def signed_in(hub: FakeHub) -> dict[str, str]:
+def signed_in(hub: FakeHub) -> dict[str, Any]:
     return {"UNDERPASS_HUB": hub.url, "UNDERPASS_KEY": "up_test"}
 
 
@@ -202,7 +202,7 @@ async def test_a_port_fills_the_command_in() -> None:
 # --- what goes wrong -----------------------------------------------------------------------------
 
 
-async def fails(*words: str, code: int = 1, says: tuple[str, ...] = (), **environ: str) -> str:
+async def fails(*words: str, code: int = 1, says: tuple[str, ...] = (), **environ: Any) -> str:
     """Runs it to its end; one line on standard error with these words, and nothing secret."""
     async with cli("tunnel", *words, **environ) as run:
         assert await run.end(within_s=30) == code, run.out + run.err
@@ -238,7 +238,7 @@ async def test_which_hub() -> None:
 
 async def test_hubs_that_cannot_be_reached(private_ca: PrivateCa, tmp_path: Path) -> None:
     """Refused, unknown name, plain http, unknown CA, a CA file that is none: one line each."""
-    key = {"UNDERPASS_KEY": "up_test"}
+    key: dict[str, Any] = {"UNDERPASS_KEY": "up_test"}
     here = f"http://127.0.0.1:{free_port()}"
     await fails("8000", "--hub", here, says=("refuses the connection", "Check"), **key)
     await fails("8000", "--hub", "https://no-hub.invalid", says=("does not resolve",), **key)
@@ -270,7 +270,10 @@ async def test_through_a_proxy_and_a_private_ca(
         async with cli("tunnel", str(stub.port), "--openai", **environ) as run:
             await run.says("stub (4k)")
         assert len([line for line in tinyproxy.connects() if f"{name}:{hub.port}" in line]) >= 2
-        wrong = {**environ, "HTTPS_PROXY": tinyproxy.url.replace("proxy-pass", "geheim")}
+        wrong: dict[str, Any] = {
+            **environ,
+            "HTTPS_PROXY": tinyproxy.url.replace("proxy-pass", "geheim"),
+        }
         said = await fails("8000", says=("does not accept",), **wrong)
         assert "geheim" not in said
 

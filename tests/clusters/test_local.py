@@ -30,7 +30,7 @@ async def until_ended(local: LocalCluster) -> JobReport:
         found = await report(local)
         return found if found.phase is JobPhase.ENDED else None
 
-    found = await eventually_async(ended, 10)
+    found: JobReport | None = await eventually_async(ended, 10)
     assert found is not None
     return found
 

@@ -28,6 +28,6 @@ def test_what_is_not_understood_is_refused_or_unknown() -> None:
     for strange in ({}, {"tag": "x", "command": [], "new_field": 1}):
         with pytest.raises(LaunchRejected):
             messages.order_from_json(strange)
-    for strange in ({}, {"tag": "t", "job_id": "1", "phase": "melting", "raw_state": "X"}):
+    for odd in ({}, {"tag": "t", "job_id": "1", "phase": "melting", "raw_state": "X"}):
         with pytest.raises(SchedulerSilent):
-            messages.report_from_json(strange)
+            messages.report_from_json(odd)

@@ -1,12 +1,15 @@
 """The tables hold each status, their moves raise when illegal, and ends can be reached."""
 
+from enum import StrEnum
+from typing import Any
+
 import pytest
 
 from underpass.core import states
 from underpass.core.errors import IllegalMove
 from underpass.core.states import MessageStatus, ProviderStatus, SessionStatus, TunnelStatus
 
-TABLES = {
+TABLES: dict[type[StrEnum], Any] = {
     SessionStatus: states.SESSION_MOVES,
     TunnelStatus: states.TUNNEL_MOVES,
     ProviderStatus: states.PROVIDER_MOVES,
@@ -15,13 +18,13 @@ TABLES = {
 
 
 @pytest.mark.parametrize("noun", TABLES, ids=lambda noun: noun.__name__)
-def test_a_table_knows_every_status(noun):
+def test_a_table_knows_every_status(noun: type[StrEnum]) -> None:
     """A status without a row would raise KeyError on its first move."""
     assert set(TABLES[noun]) == set(noun)
 
 
 @pytest.mark.parametrize("noun", TABLES, ids=lambda noun: noun.__name__)
-def test_legal_moves_pass_and_all_others_raise(noun):
+def test_legal_moves_pass_and_all_others_raise(noun: type[StrEnum]) -> None:
     """The table is the whole truth."""
     for old in noun:
         for new in noun:
@@ -33,12 +36,12 @@ def test_legal_moves_pass_and_all_others_raise(noun):
 
 
 @pytest.mark.parametrize("old", sorted(set(SessionStatus) - states.SESSION_ENDS))
-def test_a_session_can_fail_from_anywhere(old):
+def test_a_session_can_fail_from_anywhere(old: SessionStatus) -> None:
     """Whatever a session is doing, its job may die."""
     assert SessionStatus.FAILED in states.SESSION_MOVES[old]
 
 
-def test_the_names_are_spec_s():
+def test_the_names_are_spec_s() -> None:
     """SPEC §2 lists the statuses and the reasons."""
     assert list(SessionStatus) == ["queued", "starting", "running", "stopping", "stopped", "failed"]
     assert list(TunnelStatus) == ["connecting", "running", "reconnecting", "stopped"]
@@ -49,7 +52,7 @@ def test_the_names_are_spec_s():
     }  # fmt: skip
 
 
-def test_only_a_running_provider_becomes_unreachable():
+def test_only_a_running_provider_becomes_unreachable() -> None:
     """Unreachable means that it was running and fails now."""
     before = [
         old for old in ProviderStatus if ProviderStatus.UNREACHABLE in states.PROVIDER_MOVES[old]
@@ -57,7 +60,7 @@ def test_only_a_running_provider_becomes_unreachable():
     assert before == [ProviderStatus.RUNNING]
 
 
-def test_a_diagram_is_drawn_from_the_table():
+def test_a_diagram_is_drawn_from_the_table() -> None:
     """The docs show what the code does."""
     drawing = states.mermaid(states.TUNNEL_MOVES, TunnelStatus.CONNECTING)
     assert "[*] --> connecting" in drawing

@@ -23,7 +23,7 @@ from underpass.core.targets import Target
         ("unix:/tmp/a b.sock", "unix:/tmp/a b.sock", True),
     ],
 )
-def test_forms_of_a_target(text, canonical, is_loopback):
+def test_forms_of_a_target(text: str, canonical: str, is_loopback: bool) -> None:
     """Ports, addresses, hosts and sockets are read, and written back in one way."""
     target = Target.parse(text)
     assert str(target) == canonical
@@ -40,7 +40,7 @@ def test_forms_of_a_target(text, canonical, is_loopback):
         "unix:/" + "a" * 107, "unix:/a\0b", "9" * 5000,
     ],
 )  # fmt: skip
-def test_what_is_no_target(text):
+def test_what_is_no_target(text: str) -> None:
     """The error is typed, says what would do, and is short whatever was typed."""
     with pytest.raises(InvalidRequest, match="is not a target") as refused:
         Target.parse(text)
@@ -49,7 +49,7 @@ def test_what_is_no_target(text):
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_target_or_a_typed_error(text):
+def test_any_text_is_a_target_or_a_typed_error(text: str) -> None:
     """Nothing else than InvalidRequest ever comes out."""
     try:
         target = Target.parse(text)

@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
+from tests.fakes.asgi import Exchange
 from tests.fakes.gateway_hub import CHAT, Hub, make_hub
 from tests.fakes.linked import JSON, SSE, linked, read_all
 from underpass.gateway.limits import GatewayLimits
@@ -29,6 +31,10 @@ async def short_hub(limits: GatewayLimits) -> AsyncIterator[Hub]:
 # --- passing on --------------------------------------------------------------------------------
 
 
+def _ends_with(last: bytes, exchange: Exchange) -> bool:
+    return exchange.body.endswith(last)
+
+
 async def test_each_chunk_passes_when_it_comes(hub: Hub) -> None:
     """The head at once, then every chunk before the next one is made."""
     exchange = hub.post(CHAT, STREAMING)
@@ -37,7 +43,7 @@ async def test_each_chunk_passes_when_it_comes(hub: Hub) -> None:
     await exchange.until(lambda it: it.status == 200)
     for number in range(5):
         await stream.write(b"data: %d\n\n" % number)
-        await exchange.until(lambda it, n=number: it.body.endswith(b"data: %d\n\n" % n))
+        await exchange.until(partial(_ends_with, b"data: %d\n\n" % number))
     assert not exchange.is_complete
     await stream.write_end()
     await exchange.done()

@@ -127,7 +127,8 @@ async def running_hub(data_dir: Path, **settings: Any) -> AsyncIterator[RunningH
         started.set_result(RunningHub(hub, url))
 
     serving = asyncio.create_task(serve(config, on_ready, stop=stop))
-    await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {serving, started}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
     running = started.result()

@@ -36,7 +36,7 @@ async def test_a_full_disk_is_said_and_what_can_be_served_is_served(tmp_path: Pa
     """Writes are 503 with what to do; reading, signing programs in and the gateway go on."""
     # With one connection the bound of this one is the bound of all.
     async with running_hub(tmp_path / "data") as hub:
-        hub.services.store.database.engine.sync_engine.pool._pool.maxsize = 1
+        hub.services.store.database.engine.sync_engine.pool._pool.maxsize = 1  # type: ignore[attr-defined]
         alice = await hub.user("alice")
         browser = await hub.browser(alice.name)
         program = await hub.program(await hub.key(alice))

@@ -8,6 +8,7 @@ from tests.fakes.registry import ANN, BOB, custom, tunnel
 from underpass.core.errors import NotFound
 from underpass.core.principal import Principal
 from underpass.registry.live import Registry
+from underpass.tunnel.link import OpenHead, Stream
 
 
 class NoLink:
@@ -15,7 +16,7 @@ class NoLink:
 
     is_up = True
 
-    async def open(self, head: object) -> object:
+    async def open(self, head: OpenHead) -> Stream:
         """Never called here."""
         raise AssertionError
 

@@ -169,7 +169,7 @@ class World:
             return None
 
         try:
-            found = await eventually_async(has_it, 10, f"session {status}")
+            found: SessionRecord | None = await eventually_async(has_it, 10, f"session {status}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{await self.live(session_id)}") from None
         assert found is not None
@@ -182,7 +182,7 @@ class World:
             self.clock.advance(1)
             return found if found.status in SESSION_ENDS else None
 
-        found = await eventually_async(ended, 10, "the session has ended")
+        found: SessionRecord | None = await eventually_async(ended, 10, "the session has ended")
         assert found is not None
         return found
 

@@ -53,7 +53,7 @@ class Rig:
         self.agent = Link(
             AgentLink(settings=self.settings),
             clock=lambda: self.now,
-            on_stream=lambda stream: self.spawn(self.handler(stream)),
+            on_stream=self._handle,
             on_state=self.agent_states.append,
         )
         self.agent_end, self.hub_end = carrier_pair()
@@ -69,6 +69,9 @@ class Rig:
             on_control=self.hub_heard.append,
             on_stream=self.adopted.append,
         )
+
+    def _handle(self, stream: Stream) -> None:
+        self.spawn(self.handler(stream))
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """A task that the rig looks after."""

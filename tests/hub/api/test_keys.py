@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -186,7 +187,7 @@ async def test_a_revoked_key_ends_its_answers_under_way(
     assert answers[1].body.startswith(b"data: 1\n\n")
     assert b'"code": "cancelled"' in answers[1].body
     for stream in (silent_stream, begun_stream):
-        await eventually_async(lambda one=stream: one.is_cancelled, 1)
+        await eventually_async(partial(getattr, stream, "is_cancelled"), 1)
     await other_stream.write_end()
     assert (await other).body == b"data: 2\n\n"
     assert hub.services.door.calls_under_way == 0
