@@ -46,6 +46,7 @@ export function App() {
     case 'out':
       return path.value === '/setup' ? <SetUpPage /> : <SignInPage />;
     case 'in':
+    case 'expired':
       return <SignedIn />;
   }
 }

@@ -1,5 +1,5 @@
 /** Made-up things of the hub for the tests of this room. */
-import type { Message, Provider, Session, Tunnel } from '../api/types';
+import type { ChatSummary, Message, Provider, Session, Tunnel } from '../api/types';
 
 const owner = { id: 'usr_1', name: 'alice' };
 const created_at = '2026-11-20T08:00:00Z';
@@ -29,9 +29,16 @@ export function provider(fields: Partial<Provider> = {}): Provider {
   };
 }
 
+export function chat(fields: Partial<ChatSummary> = {}): ChatSummary {
+  return {
+    id: 'cht_1', title: 'Fan curves', model: null, folder: null, is_pinned: false, is_archived: false, is_temporary: false,
+    is_shared: false, head_id: null, match: null, created_at, updated_at: created_at, ...fields,
+  };
+}
+
 export function message(fields: Partial<Message> = {}): Message {
   return {
-    id: 'msg_1', parent_id: null, role: 'user', content: 'hello', reasoning: null, status: 'complete', run_id: null,
-    model: null, provider: null, error: null, usage: null, timings: null, finish_reason: null, created_at, ...fields,
+    id: 'msg_1', parent_id: null, role: 'user', content: 'hello', continued_chars: 0, reasoning: null, tool_calls: null,
+    attachments: [], status: 'complete', waiting: null, run_id: null, model: null, provider: null, error: null, usage: null, timings: null, finish_reason: null, created_at, ...fields,
   };
 }
