@@ -1,6 +1,6 @@
 import './markdown.css';
 import type { ReadonlySignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { MarkdownView } from '../stream/markdown/view';
 import { copyText } from './copy';
 
@@ -58,12 +58,14 @@ interface MarkdownProps {
 export function Markdown({ text, isDone }: MarkdownProps) {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | null>(null);
-  useEffect(() => {
+  // Before the first paint: a message is never seen without its words, so nothing below it jumps.
+  useLayoutEffect(() => {
     const element = root.current;
     if (element === null) return undefined;
     view.current ??= new MarkdownView(element);
     const mine = view.current;
     if (isDone) return text.subscribe((now) => mine.update(now, true));
+    mine.update(text.peek(), false);
     const painter = new Painter(() => mine.update(text.peek(), false));
     const unsubscribe = text.subscribe(() => painter.ask());
     return () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Message } from '../api/types';
 import { Conversation } from './conversation';
 import { readDraft } from './drafts';
-import { message } from './samples';
+import { chat as aChat, message } from './samples';
 
 type Answer = (body: unknown) => Response | Promise<Response>;
 
@@ -32,7 +32,7 @@ const asked = (content: string): Message => message({ id: 'msg_q', content });
 const reply = (fields: Partial<Message> = {}): Message =>
   message({ id: 'msg_a', parent_id: 'msg_q', role: 'assistant', content: '', status: 'streaming', run_id: 'run_1', created_at: '2026-11-20T08:00:01Z', ...fields });
 
-const chat = { id: 'cht_1', title: 'hello', model: 'box/llama', settings: {}, created_at: '', updated_at: '', messages: [] as Message[] };
+const chat = { ...aChat({ title: 'hello', model: 'box/llama' }), settings: {}, messages: [] as Message[] };
 
 let hub: FakeHub;
 beforeEach(() => {
@@ -79,13 +79,13 @@ describe('Conversation', () => {
     await conversation.send('hello', 'box/llama');
     const failed = conversation.path.value[1]!;
     expect(failed.message.value).toMatchObject({ status: 'failed', error: { code: 'tunnel_stopped', hint: 'Restart the session.' } });
-    expect(readDraft('cht_1')).toBe('hello');
+    expect(readDraft('cht_1').text).toBe('hello');
     hub.on('POST /api/chats/cht_1/messages', () =>
       json({ message: asked('hello'), reply: reply({ status: 'complete', content: 'Hi' }), run: { id: 'run_1', status: 'complete' } }, 202),
     );
     await conversation.retry(failed, 'box/llama');
     expect(texts(conversation)).toEqual(['hello', 'Hi']);
-    expect(readDraft('cht_1')).toBe('');
+    expect(readDraft('cht_1').text).toBe('');
   });
 
   it('asks for another answer to a stored question as a version of the first', async () => {

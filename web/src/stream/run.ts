@@ -1,4 +1,4 @@
-import type { Message, Trouble } from '../api/types';
+import type { Message, Trouble, WaitingFor } from '../api/types';
 import type { ApiError } from '../api/errors';
 import type { SseEvent } from './sse';
 import { EventSubscription, type SourceState } from './source';
@@ -6,7 +6,13 @@ import { EventSubscription, type SourceState } from './source';
 /** What a run says, in order, each once. */
 export type RunEvent =
   | { readonly kind: 'delta'; readonly text: string; readonly reasoning: string }
-  | { readonly kind: 'status'; readonly status: string; readonly reason: string | null; readonly error: Trouble | null }
+  | {
+      readonly kind: 'status';
+      readonly status: string;
+      readonly reason: string | null;
+      readonly error: Trouble | null;
+      readonly waiting: WaitingFor | null;
+    }
   | { readonly kind: 'end'; readonly message: Message };
 
 function parse(data: string): Readonly<Record<string, unknown>> | null {
@@ -40,6 +46,7 @@ export function readRunEvent(event: SseEvent): RunEvent | null {
         status: words(data['status']),
         reason: reasonOf(data),
         error: (data['error'] ?? null) as Trouble | null,
+        waiting: (data['waiting'] ?? null) as WaitingFor | null,
       };
     case 'end':
       return { kind: 'end', message: data['message'] as Message };
