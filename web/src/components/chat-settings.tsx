@@ -2,24 +2,15 @@ import './chat-settings.css';
 import { useSignal, type Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { toTrouble } from '../api/errors';
-import { presets as api } from '../api/library';
 import type { Preset, Trouble } from '../api/types';
 import { choose } from '../state/choice';
 import type { Conversation } from '../state/conversation';
-import { fromForm, NUMBERS, toForm, type SamplingForm } from '../state/sampling';
+import { addPreset, loadPresets, presets } from '../state/presets';
+import { fromForm, toForm, type SamplingForm } from '../state/sampling';
 import { isChatSettingsOpen } from '../state/ui';
 import { Dialog } from './dialog';
+import { SamplingFields, type Change } from './sampling-fields';
 import { TroubleNote } from './trouble';
-
-type Change = (fields: Partial<SamplingForm>) => void;
-
-function usePresets(trouble: Signal<Trouble | null>) {
-  const all = useSignal<readonly Preset[]>([]);
-  useEffect(() => {
-    api.list().then((page) => (all.value = page.items), (error: unknown) => (trouble.value = toTrouble(error)));
-  }, [all, trouble]);
-  return all;
-}
 
 function PresetChoice({ all, onChoose }: { readonly all: readonly Preset[]; readonly onChoose: (preset: Preset) => void }) {
   if (all.length === 0) return null;
@@ -38,60 +29,15 @@ function PresetChoice({ all, onChoose }: { readonly all: readonly Preset[]; read
   );
 }
 
-function Numbers({ form, change, wrong }: { readonly form: SamplingForm; readonly change: Change; readonly wrong: string | null }) {
-  return (
-    <div class="chat-settings-numbers">
-      {NUMBERS.map(({ name, label, help }) => (
-        <div key={name} class="field">
-          <label for={`set-${name}`}>{label}</label>
-          <input
-            id={`set-${name}`}
-            class="input"
-            inputMode="decimal"
-            autocomplete="off"
-            placeholder="the server’s own"
-            value={form.numbers[name]}
-            aria-invalid={wrong === name}
-            aria-describedby={`help-${name}`}
-            onInput={(event) => change({ numbers: { ...form.numbers, [name]: event.currentTarget.value } })}
-          />
-          <span id={`help-${name}`} class="help">{help}</span>
-        </div>
-      ))}
-    </div>
-  );
-}
-
-function Other({ form, change, wrong }: { readonly form: SamplingForm; readonly change: Change; readonly wrong: string | null }) {
-  return (
-    <details open={form.other !== ''}>
-      <summary>Other request fields</summary>
-      <div class="field">
-        <label for="set-other">As JSON, sent to the model server as they are</label>
-        <textarea
-          id="set-other"
-          class="input chat-settings-other"
-          spellcheck={false}
-          placeholder='{"top_k": 40}'
-          value={form.other}
-          aria-invalid={wrong === 'other'}
-          onInput={(event) => change({ other: event.currentTarget.value })}
-        />
-      </div>
-    </details>
-  );
-}
-
 /** Keeps what the form holds under a name, for other chats. */
-function SaveAsPreset({ form, all, trouble }: { readonly form: SamplingForm; readonly all: Signal<readonly Preset[]>; readonly trouble: Signal<Trouble | null> }) {
+function SaveAsPreset({ form, trouble }: { readonly form: SamplingForm; readonly trouble: Signal<Trouble | null> }) {
   const name = useSignal('');
   const save = async (): Promise<void> => {
     const read = fromForm(form);
     if (name.value.trim() === '' || !('settings' in read)) return;
     const { system_prompt: prompt, ...settings } = read.settings;
     try {
-      const made = await api.create({ name: name.value.trim(), system_prompt: typeof prompt === 'string' ? prompt : '', settings, model: null });
-      all.value = [...all.value, made];
+      await addPreset({ name: name.value.trim(), system_prompt: typeof prompt === 'string' ? prompt : '', settings, model: null });
       name.value = '';
     } catch (error) {
       trouble.value = toTrouble(error);
@@ -118,7 +64,7 @@ export function ChatSettings({ conversation }: { readonly conversation: Conversa
   const form = useSignal(toForm(conversation.settings.peek()));
   const wrong = useSignal<{ readonly field: string; readonly words: string } | null>(null);
   const trouble = useSignal<Trouble | null>(null);
-  const all = usePresets(trouble);
+  useEffect(() => void loadPresets(), []);
   const change: Change = (fields) => (form.value = { ...form.value, ...fields });
   const close = (): void => {
     isChatSettingsOpen.value = false;
@@ -139,21 +85,9 @@ export function ChatSettings({ conversation }: { readonly conversation: Conversa
     <Dialog title="This chat" onClose={close}>
       <form class="chat-settings" onSubmit={save}>
         {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
-        <PresetChoice all={all.value} onChoose={take} />
-        <div class="field">
-          <label for="set-prompt">System prompt</label>
-          <textarea
-            id="set-prompt"
-            class="input chat-settings-prompt"
-            dir="auto"
-            placeholder="What the model is told before the first message"
-            value={form.value.systemPrompt}
-            onInput={(event) => change({ systemPrompt: event.currentTarget.value })}
-          />
-        </div>
-        <Numbers form={form.value} change={change} wrong={wrong.value?.field ?? null} />
-        <Other form={form.value} change={change} wrong={wrong.value?.field ?? null} />
-        <SaveAsPreset form={form.value} all={all} trouble={trouble} />
+        <PresetChoice all={presets.value} onChoose={take} />
+        <SamplingFields form={form.value} change={change} wrong={wrong.value?.field ?? null} />
+        <SaveAsPreset form={form.value} trouble={trouble} />
         {wrong.value !== null && <p class="field-wrong" role="alert">{wrong.value.words}</p>}
         <div class="chat-settings-acts">
           <button type="button" class="button" onClick={close}>Cancel</button>
