@@ -106,6 +106,7 @@ def provider(view: ProviderView, *, session_status: str | None = None) -> dict[s
             "status": session_status,
             "host": view.host,
             "cluster": view.cluster,
+            "gpus": list(view.gpus),
             "wall_time_ends_at": iso(view.wall_time_ends_at),
         }
         if has_session

@@ -99,7 +99,7 @@ export interface Provider {
     readonly host: string | null;
     readonly cluster: ClusterRef | string | null;
     /** Names of the GPUs that it may use, as their driver says them. */
-    readonly gpus?: readonly string[];
+    readonly gpus: readonly string[];
     readonly wall_time_ends_at: string | null;
   } | null;
   readonly tunnel: { readonly id: string; readonly status: TunnelStatus | null; readonly target: string } | null;

@@ -1736,6 +1736,8 @@ export interface components {
         ProviderSessionOut: {
             /** Cluster */
             cluster: string | null;
+            /** Gpus */
+            gpus: string[];
             /** Host */
             host: string | null;
             /** Id */
