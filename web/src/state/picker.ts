@@ -74,7 +74,7 @@ function optionsOf(provider: Provider, view: PickerView): readonly PickerOption[
 function matches(option: PickerOption, words: readonly string[]): boolean {
   const { provider } = option;
   const { session } = provider;
-  const parts = [option.name, provider.name, provider.status, session?.host, session?.name, clusterName(provider), session?.gpus?.join(' '), provider.owner.name];
+  const parts = [option.name, provider.name, provider.status, session?.host, session?.name, clusterName(provider), session?.gpus.join(' '), provider.owner.name];
   const text = parts.join(' ').toLowerCase();
   return words.every((word) => text.includes(word));
 }
