@@ -3,51 +3,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { MarkdownView } from '../stream/markdown/view';
 import { copyText } from './copy';
-
-/** A repaint may take this share of the time; a costly text is painted less often. */
-const SHARE = 0.1;
-/** Growing text looks the same 30 times a second as 60 times, and costs half. */
-const SHORTEST_MS = 30;
-
-/** Calls `paint` at most once per frame, and less often when painting is slow. */
-class Painter {
-  #frame = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #notBefore = 0;
-  readonly #paint: () => void;
-
-  constructor(paint: () => void) {
-    this.#paint = paint;
-  }
-
-  ask(): void {
-    if (this.#frame !== 0 || this.#timer !== undefined) return;
-    const wait = this.#notBefore - performance.now();
-    if (wait > 16) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#request();
-      }, wait);
-    } else this.#request();
-  }
-
-  stop(): void {
-    cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
-    this.#frame = 0;
-    this.#timer = undefined;
-  }
-
-  #request(): void {
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      const start = performance.now();
-      this.#paint();
-      const cost = performance.now() - start;
-      this.#notBefore = start + Math.max(SHORTEST_MS, cost / SHARE);
-    });
-  }
-}
+import { Painter } from './painter';
 
 interface MarkdownProps {
   readonly text: ReadonlySignal<string>;

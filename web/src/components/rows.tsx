@@ -24,7 +24,6 @@ export class Rows extends Component<RowsProps> {
   readonly #keepers = new Map<string, (row: HTMLElement | null) => void>();
   #ids: readonly string[] = [];
   #range: Range | null = null;
-  #frame = 0;
   #isWhole = false;
   /** The message to be brought into view after the next drawing. */
   #revealing: string | null = null;
@@ -52,7 +51,6 @@ export class Rows extends Component<RowsProps> {
 
   override componentWillUnmount(): void {
     this.#observer?.disconnect();
-    cancelAnimationFrame(this.#frame);
     this.props.box.current?.removeEventListener('scroll', this.#onScroll);
     window.removeEventListener('beforeprint', this.#drawAll);
     window.removeEventListener('afterprint', this.#drawSome);
@@ -68,12 +66,8 @@ export class Rows extends Component<RowsProps> {
     this.forceUpdate();
   }
 
+  /** Browsers tell of scrolling once a frame, when the sizes are known: reading them here costs nothing. */
   readonly #onScroll = (): void => {
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#follow);
-  };
-
-  readonly #follow = (): void => {
-    this.#frame = 0;
     const range = this.#range;
     if (this.#isWhole || (range !== null && covers(range, this.#ids.length, this.#drawnPx(range), this.#view()))) return;
     this.forceUpdate();

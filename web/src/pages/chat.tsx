@@ -2,7 +2,6 @@ import './chat.css';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Composer } from '../components/composer';
-import { ConnectPanel } from '../components/connect';
 import { DropZone } from '../components/drop-zone';
 import type { EndKeeper } from '../components/end-keeper';
 import { lazy } from '../components/lazy';
@@ -19,6 +18,7 @@ import { isTemporaryHere } from '../state/temporary';
 import { isChatSettingsOpen } from '../state/ui';
 import { filled } from '../words';
 
+const ConnectPanel = lazy(async () => (await import('../components/connect')).ConnectPanel);
 const ChatSettings = lazy(async () => (await import('../components/chat-settings')).ChatSettings);
 
 /** Before the first message: where the words will go; or, without a model, how to get one. */

@@ -49,7 +49,7 @@ describe('Conversation', () => {
   it('shows a message before the hub has heard of it, then follows its run to the end', async () => {
     hub.on('POST /api/chats', () => json(chat, 201));
     hub.on('POST /api/chats/cht_1/messages', () => json({ message: asked('hello'), reply: reply(), run: { id: 'run_1', status: 'streaming' } }, 202));
-    hub.on('GET /api/runs/run_1/events', () =>
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () =>
       sse(
         ['status', { status: 'streaming' }, 0],
         ['delta', { reasoning: 'hm' }, 2],
@@ -105,7 +105,7 @@ describe('Conversation', () => {
 
   it('goes on with a run that was under way when the chat was opened, and never shows less', async () => {
     hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ content: 'Hi th' })] }));
-    hub.on('GET /api/runs/run_1/events', () =>
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () =>
       sse(['delta', { text: 'Hi' }, 2], ['delta', { text: ' there' }, 8], ['end', { message: reply({ content: 'Hi there', status: 'complete' }) }, 8]),
     );
     const conversation = new Conversation('cht_1');
@@ -120,7 +120,7 @@ describe('Conversation', () => {
     let answer: (response: Response) => void = () => undefined;
     hub.on('POST /api/chats/cht_1/messages', () => new Promise((resolve) => (answer = resolve)));
     hub.on('POST /api/runs/run_1/stop', () => json({ id: 'run_1', status: 'stopped' }, 202));
-    hub.on('GET /api/runs/run_1/events', () => sse(['end', { message: reply({ status: 'stopped', content: 'Hi' }) }, 2]));
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () => sse(['end', { message: reply({ status: 'stopped', content: 'Hi' }) }, 2]));
     const conversation = new Conversation('cht_1');
     const sending = conversation.send('hello', 'box/llama');
     await conversation.stop(conversation.live.value!);

@@ -7,7 +7,7 @@
 export const WHOLE = 40;
 /** How far beyond the view rows are drawn, in views; and how little of that may be left before more are. */
 const AHEAD = 1.5;
-const LEAST_AHEAD = 0.5;
+const LEAST_AHEAD = 1.25;
 const FIRST_GUESS_PX = 160;
 
 export class RowHeights {
