@@ -18,6 +18,7 @@ from underpass.store.browser_sessions import BrowserSessionRecord
 from underpass.store.chats import ChatRecord
 from underpass.store.clusters import ClusterRecord
 from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
+from underpass.store.files import FileKind, FileRecord
 from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
 from underpass.store.messages import MessageRecord
@@ -41,6 +42,8 @@ __all__ = [
     "ClusterRecord",
     "DeviceCodeRecord",
     "DeviceCodeStatus",
+    "FileKind",
+    "FileRecord",
     "GroupRecord",
     "KeyRecord",
     "LinkPurpose",

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from underpass.core.states import MessageStatus
+from underpass.store.files import link_files
 from underpass.store.repository import Repository, to_rows
 from underpass.store.tables import (
     METADATA,
@@ -34,6 +35,8 @@ MESSAGES = sa.Table(
     sa.Column("provider_id", Id),
     sa.Column("provider", JsonValue),
     sa.Column("tool_calls", JsonValue),
+    sa.Column("attachments", JsonValue),
+    sa.Column("waiting", JsonValue),
     sa.Column("error", JsonValue),
     sa.Column("usage", JsonValue),
     sa.Column("timings", JsonValue),
@@ -49,7 +52,8 @@ class MessageRecord:
     """One message. `role` is system, user, assistant or tool; without `parent_id` it is a first one.
 
     `provider` is how the provider looked when it answered (id, name, session_name, host): the
-    session may be gone, or run elsewhere, when somebody reads it.
+    session may be gone, or run elsewhere, when somebody reads it. `attachments` are files as the
+    API shows them, by `id`; `waiting` is what an answer waits for, while it does.
     """
 
     id: str
@@ -65,6 +69,8 @@ class MessageRecord:
     provider_id: str | None = None
     provider: dict[str, Any] | None = None
     tool_calls: list[dict[str, Any]] | None = None
+    attachments: list[dict[str, Any]] | None = None
+    waiting: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     timings: dict[str, Any] | None = None
@@ -86,6 +92,7 @@ class Messages(Repository[MessageRecord]):
         """Store several new messages in one transaction, parents first. Raises Conflict."""
         async with self._database.write() as connection:
             await connection.execute(MESSAGES.insert(), to_rows(records))
+            await link_files(connection, records)
 
     async def unfinished(self) -> tuple[MessageRecord, ...]:
         """Messages whose answer is still to come: what a restarted hub takes up again."""

@@ -16,10 +16,12 @@ from underpass.store.browser_sessions import BrowserSessions
 from underpass.store.chats import Chats
 from underpass.store.clusters import Clusters
 from underpass.store.device_codes import DeviceCodes
+from underpass.store.files import Files
 from underpass.store.groups import Groups
 from underpass.store.keys import Keys
 from underpass.store.messages import Messages
 from underpass.store.one_time_links import OneTimeLinks
+from underpass.store.preferences import Preferences
 from underpass.store.providers import Providers
 from underpass.store.run_events import RunEvents
 from underpass.store.runs import Runs
@@ -43,10 +45,12 @@ class Store:
         self.chats = Chats(database)
         self.clusters = Clusters(database)
         self.device_codes = DeviceCodes(database)
+        self.files = Files(database)
         self.groups = Groups(database)
         self.keys = Keys(database)
         self.messages = Messages(database)
         self.one_time_links = OneTimeLinks(database)
+        self.preferences = Preferences(database)
         self.providers = Providers(database)
         self.run_events = RunEvents(database)
         self.runs = Runs(database)
