@@ -24,13 +24,16 @@ from underpass.store.keys import KeyRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
 from underpass.store.opening import Store, open
+from underpass.store.presets import PresetRecord
 from underpass.store.providers import Permission, ProviderRecord, ProviderType, SubjectKind
 from underpass.store.repository import Page
 from underpass.store.run_events import RunEventRecord
 from underpass.store.runs import RunRecord
+from underpass.store.search import Hit, words_of
 from underpass.store.session_events import SessionEventRecord
 from underpass.store.session_logs import SessionLogLine
 from underpass.store.sessions import SessionRecord
+from underpass.store.shares import ShareRecord
 from underpass.store.tunnels import TunnelRecord
 from underpass.store.usage import UsageRecord
 from underpass.store.users import UserRecord
@@ -45,12 +48,14 @@ __all__ = [
     "FileKind",
     "FileRecord",
     "GroupRecord",
+    "Hit",
     "KeyRecord",
     "LinkPurpose",
     "MessageRecord",
     "OneTimeLinkRecord",
     "Page",
     "Permission",
+    "PresetRecord",
     "ProviderRecord",
     "ProviderType",
     "RunBatch",
@@ -59,10 +64,12 @@ __all__ = [
     "SessionEventRecord",
     "SessionLogLine",
     "SessionRecord",
+    "ShareRecord",
     "Store",
     "SubjectKind",
     "TunnelRecord",
     "UsageRecord",
     "UserRecord",
     "open",
+    "words_of",
 ]
