@@ -34,6 +34,7 @@ from underpass.store.session_events import SessionEventRecord
 from underpass.store.session_logs import SessionLogLine
 from underpass.store.sessions import SessionRecord
 from underpass.store.shares import ShareRecord
+from underpass.store.tables import clean_text
 from underpass.store.tunnels import TunnelRecord
 from underpass.store.usage import UsageRecord
 from underpass.store.users import UserRecord
@@ -70,6 +71,7 @@ __all__ = [
     "TunnelRecord",
     "UsageRecord",
     "UserRecord",
+    "clean_text",
     "open",
     "words_of",
 ]

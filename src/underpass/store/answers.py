@@ -51,6 +51,23 @@ class Answers:
                     CHATS.update().where(CHATS.c.id == run.chat_id).values(dict(chat_changes))
                 )
 
+    async def resume(
+        self,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run: RunRecord,
+        chat_changes: Mapping[str, Any],
+    ) -> None:
+        """Stores a run that goes on with a message that has its beginning already."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
+            )
+            await connection.execute(RUNS.insert().values(to_row(run)))
+            await connection.execute(
+                CHATS.update().where(CHATS.c.id == run.chat_id).values(dict(chat_changes))
+            )
+
     async def append(self, batches: Sequence[RunBatch], *, at: float) -> set[str]:
         """Stores the batches of many runs; the ids of the runs that have not ended.
 

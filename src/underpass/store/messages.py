@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from underpass.core.states import MessageStatus
-from underpass.store.chats import CHATS
+from underpass.store.chats import CHATS, ChatRecord
 from underpass.store.files import link_files
-from underpass.store.repository import Repository, to_rows
+from underpass.store.repository import Repository, to_row, to_rows
 from underpass.store.tables import (
     METADATA,
     EnumText,
@@ -100,6 +100,15 @@ class Messages(Repository[MessageRecord]):
         async with self._database.write() as connection:
             await connection.execute(MESSAGES.insert(), to_rows(records))
             await link_files(connection, records)
+
+    async def add_chats(self, chats: Sequence[tuple[ChatRecord, Sequence[MessageRecord]]]) -> None:
+        """Store whole chats, each with its messages (parents first), in one transaction."""
+        async with self._database.write() as connection:
+            for chat, messages in chats:
+                await connection.execute(CHATS.insert().values(to_row(chat)))
+                if messages:
+                    await connection.execute(MESSAGES.insert(), to_rows(messages))
+                    await link_files(connection, messages)
 
     async def set_deleted(
         self, chat_id: str, ids: Sequence[str], *, at: float | None, head_id: str | None

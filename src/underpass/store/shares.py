@@ -1,6 +1,6 @@
 """Shares: one branch of a chat as it was at one moment, for the users whom its owner named."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Shares(Repository[ShareRecord]):
         async with self._database.read() as connection:
             return set((await connection.execute(statement)).scalars())
 
-    async def put(self, record: ShareRecord, user_ids: Sequence[str]) -> None:
+    async def put(self, record: ShareRecord, user_ids: Collection[str]) -> None:
         """Stores the share in the place of the one that its chat has, under the id of that one.
 
         Raises Conflict where a user or the chat went away meanwhile.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RESOURCES = (
     *("auth", "me", "preferences", "users", "groups", "keys", "events", "usage", "audit"),
     *("sessions", "templates", "clusters", "tunnels", "providers"),
-    *("chats", "runs", "files", "forward"),
+    *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )
 
 
