@@ -11,6 +11,7 @@ from underpass.core.errors import InvalidRequest, TooLarge
 MAX_CONTENT_CHARS = 2 * 1024 * 1024
 MAX_SETTINGS_CHARS = 64 * 1024
 MAX_TITLE_CHARS = 200
+MAX_FOLDER_CHARS = 100
 
 
 def checked_content(content: str) -> str:
@@ -42,3 +43,11 @@ def checked_title(title: str) -> str:
     if len(title) > MAX_TITLE_CHARS:
         raise TooLarge(f"A title has at most {MAX_TITLE_CHARS} characters.")
     return title
+
+
+def checked_folder(folder: str | None) -> str | None:
+    """A folder's name on one line; None for no folder. Raises TooLarge."""
+    name = " ".join((folder or "").split())
+    if len(name) > MAX_FOLDER_CHARS:
+        raise TooLarge(f"A folder's name has at most {MAX_FOLDER_CHARS} characters.")
+    return name or None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from underpass.chat.asking import Answer, Ask
 from underpass.chat.assemble import Assembler
+from underpass.chat.continuing import as_continuation
 from underpass.chat.log import RunLog
 from underpass.chat.outcome import (
     Ending,
@@ -28,13 +29,13 @@ from underpass.chat.outcome import (
 )
 from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_calls_of
 from underpass.chat.shapes import message_out, provider_out
-from underpass.chat.writer import RunWriter
+from underpass.chat.writer import Writer
 from underpass.core.clock import Clock
 from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError, TunnelStopped
 from underpass.core.principal import Principal
 from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
 from underpass.registry.pick import Pick
-from underpass.store import MessageRecord, RunRecord, Store
+from underpass.store import MessageRecord, RunRecord
 
 MAX_ANSWER_CHARS = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -46,12 +47,32 @@ STORE_RETRY_S = 2.0
 LOG = logging.getLogger(__name__)
 
 
+class Answers(Protocol):
+    """Where the end of a run is kept."""
+
+    async def end(
+        self,
+        run_id: str,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run_changes: Mapping[str, Any],
+    ) -> None:
+        """Keeps the whole answer. Raises StorageError."""
+
+
+class Keeper(Protocol):
+    """The store, or the memory that temporary chats live in."""
+
+    @property
+    def answers(self) -> Answers: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What every run works with; the engine makes one for all."""
 
-    store: Store
-    writer: RunWriter
+    store: Keeper
+    writer: Writer
     ask: Ask
     clock: Clock
     pick: Callable[[Principal, str], Pick]
@@ -149,14 +170,7 @@ class Run:
         """The answer as it is now."""
         if self.ended_at is not None:
             return self._message
-        pieces = self.log.read()
-        return replace(
-            self._message,
-            status=self.record.status,
-            content=_text(pieces, PieceKind.TEXT),
-            reasoning=_text(pieces, PieceKind.REASONING),
-            tool_calls=tool_calls_of(pieces) or None,
-        )
+        return replace(self._message, status=self.record.status, **self._said(self.log.read()))
 
     # --- storage (called by the writer) ------------------------------------------------------
 
@@ -247,7 +261,6 @@ class Run:
 
     async def _ask_when_ready(self, asked: dict[str, Any]) -> Answer:
         """Asks, once the provider can answer; raises what makes waiting useless."""
-        body = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
         gives_up_at = self._tools.clock.monotonic() + AGENT_BACK_S
         while True:
             try:
@@ -259,7 +272,9 @@ class Run:
             self._begin(picked)
             self._watch = Stopwatch(self._tools.clock.monotonic())
             try:
-                return await self._tools.ask(self._principal, body, self.record.request_id)
+                return await self._tools.ask(
+                    self._principal, self._encoded(asked, picked), self.record.request_id
+                )
             except ModelLoading as error:
                 # The registry has not heard of it yet: ask only as often as the server says.
                 self.log.set_status(self.record.status.value, reason=error.message)
@@ -271,6 +286,12 @@ class Run:
                 reason = "The session's agent is not connected; waiting for it."
                 self.log.set_status(self.record.status.value, reason=reason)
                 await asyncio.sleep(WAIT_POLL_S)
+
+    def _encoded(self, asked: dict[str, Any], picked: Pick) -> bytes:
+        """The body as it goes out; how to ask for more of an answer depends on the server."""
+        if self._message.continued_chars:
+            asked = as_continuation(asked, picked.provider.server_kind)
+        return json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
 
     def _begin(self, picked: Pick) -> None:
         provider = provider_out(picked.provider)
@@ -305,18 +326,19 @@ class Run:
     def _end(self, ending: Ending) -> None:
         self._take(self._assembler.finish())
         pieces = self.log.read()
-        reasoning = _text(pieces, PieceKind.REASONING)
         error = ending.error.as_json() if ending.error is not None else None
         self._message = replace(
             self._message,
             status=move(MESSAGE_MOVES, self.record.status, ending.status),
-            content=_text(pieces, PieceKind.TEXT),
-            reasoning=reasoning,
-            tool_calls=tool_calls_of(pieces) or None,
             error=error,
             usage=self._assembler.usage,
-            timings=timings(self._watch, self._assembler, has_reasoning=bool(reasoning)),
+            timings=timings(
+                self._watch,
+                self._assembler,
+                has_reasoning=any(piece.kind is PieceKind.REASONING for piece in pieces),
+            ),
             finish_reason=self._assembler.finish_reason,
+            **self._said(pieces),
         )
         self.record = replace(
             self.record, status=ending.status, error=error, ended_at=self._tools.clock.now()
@@ -325,6 +347,17 @@ class Run:
         self.log.finish(message_out(self._message))
         self.ended.set()
         self._tools.changed(self)
+
+    def _said(self, pieces: list[Piece]) -> dict[str, Any]:
+        """The message's words: those it had before its run, and what the run adds to them."""
+        before = self._message
+        calls = list(before.tool_calls or ())
+        calls += ({**call, "index": len(calls) + n} for n, call in enumerate(tool_calls_of(pieces)))
+        return {
+            "content": before.content + _text(pieces, PieceKind.TEXT),
+            "reasoning": before.reasoning + _text(pieces, PieceKind.REASONING),
+            "tool_calls": calls or None,
+        }
 
     async def _store_end(self) -> None:
         """Stores the whole answer; tries for as long as the store cannot write."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
@@ -13,7 +14,8 @@ from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
 from underpass.chat.run import Run, Tools
 from underpass.chat.shapes import message_out, run_out
-from underpass.chat.writer import RunWriter, piece_of
+from underpass.chat.shelves import Memory
+from underpass.chat.writer import NoWriter, RunWriter, piece_of
 from underpass.core.clock import Clock
 from underpass.core.errors import AppError, NotFound
 from underpass.core.principal import Principal
@@ -42,9 +44,17 @@ class Runs:
     """All runs of this hub process."""
 
     def __init__(
-        self, store: Store, registry: Registry, feed: Feed, ask: Ask, *, clock: Clock
+        self,
+        store: Store,
+        registry: Registry,
+        feed: Feed,
+        ask: Ask,
+        *,
+        memory: Memory,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._memory = memory
         self._registry = registry
         self._feed = feed
         self._clock = clock
@@ -63,6 +73,7 @@ class Runs:
             patience=self._patience,
             changed=self._publish,
         )
+        self._temporary_tools = replace(self._tools, store=memory, writer=NoWriter())
 
     def __repr__(self) -> str:
         return f"Runs(active={len(self.active())}, held={len(self._runs)})"
@@ -118,7 +129,9 @@ class Runs:
         self, caller: Principal, record: RunRecord, message: MessageRecord, body: dict[str, Any]
     ) -> Run:
         """Starts a run that is in the store already."""
-        run = Run(record, message, caller, body, self._tools)
+        is_temporary = self._memory.holds(record.chat_id)
+        tools = self._temporary_tools if is_temporary else self._tools
+        run = Run(record, message, caller, body, tools)
         self._runs[run.id] = run
         run.start()
         self._publish(run)
@@ -158,8 +171,12 @@ class Runs:
 
     async def get(self, caller: Principal, run_id: str) -> RunRecord:
         """The run as it is now; NotFound for anybody but its owner."""
-        run = self._runs.get(run_id)
-        record = run.record if run is not None else await self._store.runs.find(run_id)
+        run, kept = self._runs.get(run_id), self._memory.find_run(run_id)
+        record = kept[0] if kept is not None else None
+        if run is not None:
+            record = run.record
+        elif record is None:
+            record = await self._store.runs.find(run_id)
         if record is None or record.owner_id != caller.user_id:
             raise NotFound(f"There is no run '{run_id[:80]}'.")
         return record
@@ -179,6 +196,13 @@ class Runs:
         for run in self.active():
             if run.record.chat_id == chat_id:
                 run.stop()
+
+    async def stop_messages(self, message_ids: Collection[str]) -> None:
+        """Stops what writes one of these messages, and returns when it has its end."""
+        for run in self.active():
+            if run.record.message_id in message_ids:
+                run.stop()
+                await run.ended.wait()
 
     async def watch(
         self, caller: Principal, run_id: str, after: int, *, keepalive_s: float = KEEPALIVE_S
@@ -202,9 +226,13 @@ class Runs:
 
     async def _stored_log(self, record: RunRecord) -> RunLog:
         """The log of a run that ended long ago, from its message."""
-        message = await self._store.messages.get(record.message_id)
+        kept = self._memory.find_run(record.id)
+        if kept is not None:
+            message = kept[1]
+        else:
+            message = await self._store.messages.get(record.message_id)
         log = RunLog(record.status.value)
-        log.append(_pieces_of(message))
+        log.append(_pieces_of(message, record.id))
         log.finish(message_out(message))
         return log
 
@@ -212,6 +240,8 @@ class Runs:
         out = run_out(run.record)
         item = {name: out[name] for name in ("id", "chat_id", "message_id", "status", "error")}
         self._feed.publish(run.record.owner_id, "run", "upsert", item)
+        shown = {"chat_id": run.record.chat_id, "message": message_out(run.message())}
+        self._feed.publish(run.record.owner_id, "message", "upsert", shown)
 
     async def _why_gone(self, caller: Principal, provider_id: str) -> str:
         """The provider's own word on why it is stopped, which comes a moment after the break."""
@@ -263,10 +293,15 @@ class Runs:
             run.start()
 
 
-def _pieces_of(message: MessageRecord) -> list[Piece]:
-    pieces = [
-        Piece(PieceKind.REASONING, message.reasoning),
-        Piece(PieceKind.TEXT, message.content),
-    ]
-    pieces += (Piece(PieceKind.TOOL, tool=call) for call in message.tool_calls or ())
+def _pieces_of(message: MessageRecord, run_id: str) -> list[Piece]:
+    """What a run of long ago said: all of the message, or what it added to one it went on with.
+
+    A run that another one went on from has nothing of its own left: the message holds its words.
+    """
+    if message.run_id != run_id:
+        return []
+    pieces = [Piece(PieceKind.TEXT, message.content[message.continued_chars :])]
+    if not message.continued_chars:
+        pieces.insert(0, Piece(PieceKind.REASONING, message.reasoning))
+        pieces += (Piece(PieceKind.TOOL, tool=call) for call in message.tool_calls or ())
     return [piece for piece in pieces if piece.size]

@@ -18,18 +18,23 @@ from underpass.store.browser_sessions import BrowserSessionRecord
 from underpass.store.chats import ChatRecord
 from underpass.store.clusters import ClusterRecord
 from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
+from underpass.store.files import FileKind, FileRecord
 from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
 from underpass.store.opening import Store, open
+from underpass.store.presets import PresetRecord
 from underpass.store.providers import Permission, ProviderRecord, ProviderType, SubjectKind
 from underpass.store.repository import Page
 from underpass.store.run_events import RunEventRecord
 from underpass.store.runs import RunRecord
+from underpass.store.search import Hit, words_of
 from underpass.store.session_events import SessionEventRecord
 from underpass.store.session_logs import SessionLogLine
 from underpass.store.sessions import SessionRecord
+from underpass.store.shares import ShareRecord
+from underpass.store.tables import clean_text
 from underpass.store.tunnels import TunnelRecord
 from underpass.store.usage import UsageRecord
 from underpass.store.users import UserRecord
@@ -41,13 +46,17 @@ __all__ = [
     "ClusterRecord",
     "DeviceCodeRecord",
     "DeviceCodeStatus",
+    "FileKind",
+    "FileRecord",
     "GroupRecord",
+    "Hit",
     "KeyRecord",
     "LinkPurpose",
     "MessageRecord",
     "OneTimeLinkRecord",
     "Page",
     "Permission",
+    "PresetRecord",
     "ProviderRecord",
     "ProviderType",
     "RunBatch",
@@ -56,10 +65,13 @@ __all__ = [
     "SessionEventRecord",
     "SessionLogLine",
     "SessionRecord",
+    "ShareRecord",
     "Store",
     "SubjectKind",
     "TunnelRecord",
     "UsageRecord",
     "UserRecord",
+    "clean_text",
     "open",
+    "words_of",
 ]

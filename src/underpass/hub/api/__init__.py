@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 RESOURCES = (
-    *("auth", "me", "users", "groups", "keys", "events", "usage", "audit"),
+    *("auth", "me", "preferences", "users", "groups", "keys", "events", "usage", "audit"),
     *("sessions", "templates", "clusters", "tunnels", "providers"),
-    *("chats", "runs", "forward"),
+    *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )
 
 

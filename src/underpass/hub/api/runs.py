@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from underpass.chat.log import LogEvent
 from underpass.chat.shapes import run_out
 from underpass.core.principal import Scope
-from underpass.hub.api.chats import ErrorOut
+from underpass.hub.api.chat_shapes import ErrorOut
 from underpass.hub.api.events import HEADERS, KEEPALIVE, is_still_good
 from underpass.hub.auth import Credential
 from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
