@@ -205,13 +205,19 @@ class Runs:
                 await run.ended.wait()
 
     async def watch(
-        self, caller: Principal, run_id: str, after: int, *, keepalive_s: float = KEEPALIVE_S
+        self,
+        caller: Principal,
+        run_id: str,
+        after: int,
+        *,
+        every_s: float = 0.0,
+        keepalive_s: float = KEEPALIVE_S,
     ) -> AsyncGenerator[LogEvent, None]:
         """What the run says after a position, live, until its end; raises NotFound at once."""
         record = await self.get(caller, run_id)
         run = self._runs.get(run_id)
         log = run.log if run is not None else await self._stored_log(record)
-        return log.watch(after, keepalive_s=keepalive_s)
+        return log.watch(after, every_s=every_s, keepalive_s=keepalive_s)
 
     def as_of_now(self, messages: Iterable[MessageRecord]) -> list[MessageRecord]:
         """The stored messages, those that are being written with what they say by now."""

@@ -1036,7 +1036,7 @@ export interface paths {
          *
          *     An event's id is a position in what the run says. `Last-Event-ID` or `?after=` gives what comes
          *     behind it, with nothing missing or doubled. A stream that closes without `end` (the hub stops,
-         *     the sign-in is over) is to be opened again.
+         *     the sign-in is over) is to be opened again. With `?every_ms=` a delta comes that often at most.
          */
         get: operations["watch_run_api_runs__run_id__events_get"];
         put?: never;
@@ -4818,6 +4818,8 @@ export interface operations {
             query?: {
                 /** @description As Last-Event-ID. */
                 after?: string | null;
+                /** @description Gather text this long. */
+                every_ms?: number;
             };
             header?: {
                 "last-event-id"?: string | null;

@@ -55,18 +55,20 @@ async def watch_run(
     services: ServicesDep,
     last_event_id: Annotated[str | None, Header()] = None,
     after: Annotated[str | None, Query(description="As Last-Event-ID.")] = None,
+    every_ms: Annotated[int, Query(ge=0, le=1000, description="Gather text this long.")] = 0,
 ) -> StreamingResponse:
     """Server-sent events of a run: `status`, `delta`, and last `end` with the whole message.
 
     An event's id is a position in what the run says. `Last-Event-ID` or `?after=` gives what comes
     behind it, with nothing missing or doubled. A stream that closes without `end` (the hub stops,
-    the sign-in is over) is to be opened again.
+    the sign-in is over) is to be opened again. With `?every_ms=` a delta comes that often at most.
     """
     caller.principal.require(Scope.READ)
     events = await services.chats.runs.watch(
         caller.principal,
         run_id,
         _position(last_event_id if last_event_id is not None else after),
+        every_s=every_ms / 1000,
         keepalive_s=services.config.keepalive_s,
     )
     return StreamingResponse(
