@@ -32,7 +32,7 @@ def test_message() -> None:
     assert set(out) == {
         *("id", "chat_id", "parent_id", "role", "content", "reasoning", "tool_calls", "status"),
         *("run_id", "model", "provider", "error", "usage", "timings", "finish_reason"),
-        *("continued_chars", "created_at"),
+        *("continued_chars", "created_at", "attachments", "waiting"),
     }
     assert (out["content"], out["status"], out["error"]) == ("hi", "complete", None)
 

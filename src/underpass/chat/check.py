@@ -14,9 +14,9 @@ MAX_TITLE_CHARS = 200
 MAX_FOLDER_CHARS = 100
 
 
-def checked_content(content: str) -> str:
-    """The content of a message; raises InvalidRequest (empty) or TooLarge."""
-    if not content.strip():
+def checked_content(content: str, *, has_files: bool = False) -> str:
+    """The content of a message; raises InvalidRequest (empty, and no file either) or TooLarge."""
+    if not content.strip() and not has_files:
         raise InvalidRequest(
             "The message is empty.", code="message_empty", hint="Write something to send."
         )

@@ -23,6 +23,7 @@ from underpass.store import ChatRecord, MessageRecord, clean_text
 Json = dict[str, Any]
 Whole = tuple[ChatRecord, list[MessageRecord]]
 
+MAX_IMPORT_BYTES = 64 * 1024 * 1024
 MAX_CHATS = 2_000
 MAX_MESSAGES = 100_000
 """In one file."""
@@ -43,8 +44,8 @@ _STATUSES = {
 
 def from_json(text: str, *, owner_id: str, now: float) -> list[Whole]:
     """The chats of a JSON export. Raises InvalidRequest (`import_unreadable`), TooLarge."""
-    document = _parse(text)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    document = _document(text)
+    if document.get("format") != FORMAT:
         _refuse("This is no export of Underpass.", "Take a file that Export has made.")
     if document.get("version") != VERSION:
         _refuse("This export was made by a newer version of Underpass.", "Update this hub first.")
@@ -271,9 +272,61 @@ def _cleaned(value: object, depth: int) -> object:
     return value
 
 
+def _document(text: str) -> Json:
+    """The members of a JSON document, the items of a list in it each parsed by itself.
+
+    Python parses one value without letting anybody else run, so a large file in one go would
+    hold up every stream of the hub.
+    """
+    document: Json = {}
+    try:
+        at = _after(text, "{", 1 if text.startswith("\ufeff") else 0)
+        while text[at] != "}":
+            name, at = _DECODER.raw_decode(text, at)
+            at = _after(text, ":", at)
+            if text[at] == "[":
+                document[name], at = _items(text, at)
+            else:
+                document[name], at = _DECODER.raw_decode(text, at)
+            at = _blank(text, at)
+            at = at if text[at] == "}" else _after(text, ",", at)
+        if text[at + 1 :].strip():
+            raise ValueError("more than one document")
+    except (ValueError, IndexError, TypeError, RecursionError):
+        _refuse("This file is no valid JSON.", "It may have been cut off: export it once more.")
+    return document
+
+
+def _items(text: str, at: int) -> tuple[list[object], int]:
+    """The items of the list that begins at `at`, and where it has ended."""
+    items: list[object] = []
+    at = _after(text, "[", at)
+    while text[at] != "]":
+        item, at = _DECODER.raw_decode(text, at)
+        items.append(item)
+        at = _blank(text, at)
+        at = at if text[at] == "]" else _after(text, ",", at)
+    return items, at + 1
+
+
+def _after(text: str, mark: str, at: int) -> int:
+    """Where the next value begins after `mark`, which has to stand at `at`."""
+    at = _blank(text, at)
+    if text[at] != mark:
+        raise ValueError(f"expected {mark}")
+    return _blank(text, at + 1)
+
+
+def _blank(text: str, at: int) -> int:
+    """The next place that is no white space."""
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
 def _parse(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_bounded)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         _refuse("This file is no valid JSON.", "It may have been cut off: export it once more.")
 
@@ -300,3 +353,6 @@ def _as_dict(value: object) -> Json:
 
 def _refuse(message: str, hint: str | None = None) -> NoReturn:
     raise InvalidRequest(message, code="import_unreadable", hint=hint)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, parse_int=_bounded)

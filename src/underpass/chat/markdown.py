@@ -28,7 +28,8 @@ def sections(text: str) -> Iterator[tuple[str, str, str]]:
             yield kind, about, _body(kind, lines)
         (kind, about), lines = mark, []
     if kind:
-        yield kind, about, _body(kind, lines)
+        # The last blank line is the file's own, if no editor has taken it away.
+        yield kind, about, _body(kind, lines[:-1] if lines[-1:] == [""] else lines)
 
 
 def _mark(line: str) -> tuple[str, str] | None:
@@ -48,7 +49,6 @@ def _body(kind: str, lines: list[str]) -> str:
         for line in lines
     ]
     body = "\n".join(lines)
-    for _ in range(2):  # an editor may have taken the file's last line ends away
-        body = body.removesuffix("\n")
+    body = body.removesuffix("\n")
     start, end = {"reasoning": _DETAILS, "tool_calls": _FENCE}.get(kind, ("", ""))
     return body.removeprefix(start).removesuffix(end)

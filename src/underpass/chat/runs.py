@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,23 +12,21 @@ from typing import Any
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
 from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
+from underpass.chat.places import Places
 from underpass.chat.run import Run, Tools
 from underpass.chat.shapes import message_out, run_out
 from underpass.chat.shelves import Memory
 from underpass.chat.writer import NoWriter, RunWriter, piece_of
 from underpass.core.clock import Clock
-from underpass.core.errors import AppError, NotFound
+from underpass.core.errors import AppError, Conflict, NotFound
 from underpass.core.principal import Principal
-from underpass.core.states import MessageStatus, ProviderStatus
-from underpass.gateway.models import require_allowed
+from underpass.core.states import MessageStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
-from underpass.registry.pick import Pick, pick
 from underpass.store import MessageRecord, RunRecord, Store
 
 LINGER_S = 60.0
 """How long an ended run stays in memory, for watchers that come back for its last words."""
-WHY_GONE_S = 1.0
 PAGE_EVENTS = 1_000
 ADOPT_S = 45.0
 """How long a run waits, after the hub's start, for the agent that may have kept its answer: agents
@@ -38,6 +36,8 @@ ADOPT_BACK_S = 2.0
 ORPHAN_S = 45.0
 """A run without a heartbeat for so long has lost its hub."""
 LOG = logging.getLogger(__name__)
+
+Fill = Callable[[str, dict[str, Any], bool], Awaitable[dict[str, Any]]]
 
 
 class Runs:
@@ -51,6 +51,7 @@ class Runs:
         ask: Ask,
         *,
         memory: Memory,
+        fill: Fill,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -62,14 +63,17 @@ class Runs:
         self._beginning: set[str] = set()
         # Several hubs may share one PostgreSQL: what has a heartbeat is somebody else's.
         self._orphan_s = 0.0 if store.database.is_sqlite else ORPHAN_S
+        self.places = Places(store, registry, clock)
         self.writer = RunWriter(store, clock)
         self._tools = Tools(
             store=store,
             writer=self.writer,
             ask=ask,
             clock=clock,
-            pick=self.pick,
-            why_gone=self._why_gone,
+            pick=self.places.pick,
+            waiting=self.places.waiting,
+            fill=fill,
+            why_gone=self.places.why_gone,
             patience=self._patience,
             changed=self._publish,
         )
@@ -108,13 +112,6 @@ class Runs:
         await self._take_up()
 
     # --- runs --------------------------------------------------------------------------------
-
-    def pick(self, caller: Principal, model: str) -> Pick:
-        """What `model` means for the caller; raises as `registry.pick` does, and NotAllowed."""
-        providers = self._registry.providers_visible_to(caller)
-        picked = pick(model, providers, caller_name=caller.user_name)
-        require_allowed(caller, picked.provider, picked.upstream_model)
-        return picked
 
     @contextmanager
     def beginning(self, run_id: str) -> Iterator[None]:
@@ -191,6 +188,24 @@ class Runs:
         await run.ended.wait()
         return run.record
 
+    async def move(self, caller: Principal, run_id: str, model: str) -> RunRecord:
+        """Lets a run that waits ask another model instead.
+
+        Raises NotFound, Conflict (`run_not_waiting`), and as `places.find` does.
+        """
+        record = await self.get(caller, run_id)
+        place = await self.places.find(caller, model)
+        run = self._runs.get(run_id)
+        if run is None or run.record.status is not MessageStatus.WAITING or not run.can_move:
+            raise Conflict(
+                "This answer does not wait any more.",
+                code="run_not_waiting",
+                hint="Ask again with the other model.",
+                status_now=(run.record if run is not None else record).status.value,
+            )
+        await run.move(place.model, place.waiting)
+        return run.record
+
     def stop_chat(self, chat_id: str) -> None:
         """Stops what runs in a chat: it was deleted."""
         for run in self.active():
@@ -249,19 +264,6 @@ class Runs:
         shown = {"chat_id": run.record.chat_id, "message": message_out(run.message())}
         self._feed.publish(run.record.owner_id, "message", "upsert", shown)
 
-    async def _why_gone(self, caller: Principal, provider_id: str) -> str:
-        """The provider's own word on why it is stopped, which comes a moment after the break."""
-        deadline = self._clock.monotonic() + WHY_GONE_S
-        while self._clock.monotonic() < deadline:
-            try:
-                provider = self._registry.provider(provider_id, caller)
-            except NotFound:
-                return ""
-            if provider.status is ProviderStatus.STOPPED:
-                return provider.status_reason
-            await asyncio.sleep(0.05)
-        return ""
-
     def _patience(self, provider_id: str | None, status: MessageStatus) -> Iterator[bool]:
         """True while an agent may still come and bring an answer that it kept."""
         # A run that was still waiting had asked nothing: nobody keeps an answer for it.
@@ -289,7 +291,10 @@ class Runs:
                 continue
             message = await self._store.messages.get(record.message_id)
             owner = await self._store.users.get(record.owner_id)
-            run = Run(record, message, Principal(owner.id, owner.name), None, self._tools)
+            groups = frozenset(await self._store.groups.of_user(owner.id))
+            asked = None if owner.is_disabled else _unasked(record)
+            principal = Principal(owner.id, owner.name, group_ids=groups)
+            run = Run(record, message, principal, asked, self._tools)
             seq = 0
             while events := await self._store.run_events.after(record.id, seq, PAGE_EVENTS):
                 run.log.append([piece_of(event) for event in events])
@@ -297,6 +302,12 @@ class Runs:
             run.stored_position = run.log.position
             self._runs[run.id] = run
             run.start()
+
+
+def _unasked(record: RunRecord) -> dict[str, Any] | None:
+    """What a run is still to ask; None for one that has asked, whose agent may have the answer."""
+    is_waiting = record.status is MessageStatus.WAITING and record.stored_seq == 0
+    return record.asked if is_waiting else None
 
 
 def _pieces_of(message: MessageRecord, run_id: str) -> list[Piece]:

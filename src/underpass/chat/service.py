@@ -15,6 +15,8 @@ from underpass.chat.branches import Branches
 from underpass.chat.check import checked_content, checked_folder, checked_settings, checked_title
 from underpass.chat.continuing import check_continuable
 from underpass.chat.desk import Desk, find_message
+from underpass.chat.files.service import Files
+from underpass.chat.places import Place
 from underpass.chat.presets import Presets
 from underpass.chat.prompt import branch_of, request_body
 from underpass.chat.runs import Runs
@@ -30,7 +32,6 @@ from underpass.core.errors import (
     AppError,
     Conflict,
     InvalidRequest,
-    ModelLoading,
     NotFound,
     TooMany,
 )
@@ -39,7 +40,6 @@ from underpass.core.principal import Principal
 from underpass.core.states import MessageStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
-from underpass.registry.pick import Pick
 from underpass.store import ChatRecord, MessageRecord, RunRecord, Store, words_of
 
 UNDO_S = 600.0
@@ -62,6 +62,8 @@ class NewMessage:
     has_parent: bool = False
     """Whether `parent_id` was said: None is then "a new beginning", else "after the newest"."""
     settings: Json | None = None
+    attachments: tuple[str, ...] = ()
+    """Ids of files; with one the content may be empty."""
 
 
 class Chats:
@@ -74,14 +76,22 @@ class Chats:
         feed: Feed,
         door: DoorLike,
         *,
+        files: Files | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._clock = clock or SystemClock()
         self._task: asyncio.Task[None] | None = None
         self._memory = Memory(self._clock)
+        self.files = files or Files(store, self._clock)
         self.runs = Runs(
-            store, registry, feed, ask_through(door), memory=self._memory, clock=self._clock
+            store,
+            registry,
+            feed,
+            ask_through(door),
+            memory=self._memory,
+            fill=self.files.fill,
+            clock=self._clock,
         )
         self._desk = Desk(store, feed, self._memory, self.runs, self._clock)
         self.branches = Branches(self._desk)
@@ -102,12 +112,13 @@ class Chats:
         await self.runs.close()
 
     async def tidy(self) -> None:
-        """Lets go of what is over: ended runs in memory, what was deleted a while ago, and
-        temporary chats that nobody uses."""
+        """Lets go of what is over: ended runs in memory, what was deleted a while ago, temporary
+        chats that nobody uses, and files that no message has."""
         await self.runs.tidy()
         self._memory.tidy()
         await self._store.chats.remove_deleted(self._clock.now() - UNDO_S)
         await self._store.messages.remove_deleted(self._clock.now() - UNDO_S)
+        await self.files.tidy()
 
     # --- chats -------------------------------------------------------------------------------
 
@@ -219,14 +230,18 @@ class Chats:
     async def send(self, caller: Principal, chat_id: str, new: NewMessage) -> Json:
         """Stores a message, starts the run that answers it; `{"message", "reply", "run"}`.
 
-        A provider that cannot answer is said at once, and nothing is stored: ModelNotFound,
-        ModelAmbiguous, TunnelStopped. One that is starting or loading makes the run wait. Raises
-        InvalidRequest, TooLarge, TooMany, NotFound, Conflict (`answer_in_progress`) as well.
+        One's own provider that cannot answer yet makes the run wait. What never will is said at
+        once, and nothing is stored: ModelNotFound, ModelAmbiguous, TunnelStopped (somebody
+        else's). Raises InvalidRequest, TooLarge, TooMany, NotFound (chat, parent, file), Conflict
+        (`answer_in_progress`) as well.
         """
         chat = await self._desk.own(caller, chat_id)
-        content = None if new.content is None else checked_content(new.content)
+        content = new.content
+        if content is not None:
+            content = checked_content(content, has_files=bool(new.attachments))
         settings = {**chat.settings, **checked_settings(new.settings)}
-        model, picked = self._model(caller, new.model or chat.model)
+        place = await self.runs.places.find(caller, new.model or chat.model)
+        files = await self._attached(caller, chat, new, place)
         messages = await self._desk.messages(chat)
         parent = _parent(messages, new, chat.head_id)
         self._check_load(caller)
@@ -239,15 +254,17 @@ class Chats:
                 parent_id=parent.id if parent is not None else None,
                 role="user",
                 content=content,
+                attachments=files or None,
                 created_at=now,
             )
         assert question is not None
-        reply, run = _reply(caller, question, model, picked, now=now)
+        body = request_body(place.model, branch_of([*messages, question], question.id), settings)
+        reply, run = _reply(caller, question, place, body, now=now)
         added = [reply] if content is None else [question, reply]
-        changes = {"updated_at": now, "model": model, "head_id": reply.id}
+        changes = {"updated_at": now, "model": place.model, "head_id": reply.id}
         if not chat.title:
-            changes["title"] = title_of(question.content)
-        body = request_body(model, branch_of([*messages, question], question.id), settings)
+            names = [file["name"] for file in question.attachments or ()]
+            changes["title"] = title_of(question.content or ", ".join(names))
         with self.runs.beginning(run.id):
             await self._desk.shelf(chat).begin(added, run, changes)
             self._desk.publish_messages(chat, added[:-1])
@@ -267,21 +284,22 @@ class Chats:
         messages = await self._desk.messages(chat)
         answer = find_message(messages, message_id)
         check_continuable(answer)
-        model, picked = self._model(caller, model or answer.model or chat.model)
+        place = await self.runs.places.find(caller, model or answer.model or chat.model)
         self._check_load(caller)
         now = self._clock.now()
         branch = branch_of(messages, answer.id)
-        run = _run(caller, answer, model, picked, now=now)
+        body = request_body(place.model, branch, chat.settings)
+        run = _run(caller, answer, place, body, now=now)
         changes: Json = {
             "status": run.status,
             "run_id": run.id,
-            "model": model,
+            "model": place.model,
+            "waiting": place.waiting,
             "continued_chars": len(answer.content),
             "error": None,
             "finish_reason": None,
         }
         reply = replace(answer, **changes)
-        body = request_body(model, branch, chat.settings)
         with self.runs.beginning(run.id):
             await self._desk.shelf(chat).resume(
                 answer.id, changes, run, {"updated_at": now, "head_id": answer.id}
@@ -302,21 +320,30 @@ class Chats:
             item["match"] = {"message_id": hit.message_id, **snippet(hit.text, words)}
         return {"items": items, "next": page.next}
 
-    def _model(self, caller: Principal, model: str | None) -> tuple[str, Pick | None]:
-        """The model's full id and where it is; None for the place while it is loading."""
-        if not model:
+    async def _attached(
+        self, caller: Principal, chat: ChatRecord, new: NewMessage, place: Place
+    ) -> list[Json]:
+        """The files of a new message, if this chat and this model can have them."""
+        if not new.attachments:
+            return []
+        if new.content is None:
             raise InvalidRequest(
-                "This chat has no model yet.", code="model_missing", hint="Choose a model first."
+                "Files go with a new message, not with another answer to an old one."
             )
-        try:
-            picked = self.runs.pick(caller, model)
-        except ModelLoading:
-            return model, None
-        provider = picked.provider
-        is_own = provider.owner_id == caller.user_id
-        prefix = provider.name if is_own else f"{provider.owner_name}:{provider.name}"
-        # The full id: a bare name that is clear today may be ambiguous tomorrow.
-        return f"{prefix}/{picked.upstream_model}", picked
+        if self._memory.holds(chat.id):
+            raise InvalidRequest(
+                "A temporary chat keeps nothing, and a file would be kept.",
+                code="temporary_without_files",
+                hint="Paste its text, or send it in a chat that is kept.",
+            )
+        files = await self.files.attached(caller, new.attachments)
+        if not place.takes_images and any(file["kind"] == "image" for file in files):
+            raise InvalidRequest(
+                f"The model '{place.model}' does not take pictures.",
+                code="model_takes_no_images",
+                hint="Choose a model that does, or leave the picture out.",
+            )
+        return files
 
     def _check_load(self, caller: Principal) -> None:
         running = [run for run in self.runs.active() if run.record.owner_id == caller.user_id]
@@ -370,7 +397,7 @@ def _parent(
 
 
 def _reply(
-    caller: Principal, question: MessageRecord, model: str, picked: Pick | None, *, now: float
+    caller: Principal, question: MessageRecord, place: Place, body: Json, *, now: float
 ) -> tuple[MessageRecord, RunRecord]:
     """The empty answer to a question, and the run that will write it."""
     reply = MessageRecord(
@@ -378,30 +405,33 @@ def _reply(
         chat_id=question.chat_id,
         parent_id=question.id,
         role="assistant",
-        model=model,
-        provider_id=None if picked is None else picked.provider.id,
-        provider=None if picked is None else provider_out(picked.provider),
+        model=place.model,
+        provider_id=place.picked.provider.id,
+        provider=provider_out(place.picked.provider),
+        waiting=place.waiting,
         # A moment later, so that an answer never sorts ahead of its question.
         created_at=now + 0.001,
     )
-    run = _run(caller, reply, model, picked, now=now)
+    run = _run(caller, reply, place, body, now=now)
     return replace(reply, status=run.status, run_id=run.id), run
 
 
 def _run(
-    caller: Principal, reply: MessageRecord, model: str, picked: Pick | None, *, now: float
+    caller: Principal, reply: MessageRecord, place: Place, body: Json, *, now: float
 ) -> RunRecord:
-    """A run that writes an answer, or goes on with it."""
+    """A run that writes an answer, or goes on with it; one that waits keeps what it will ask."""
+    is_waiting = place.waiting is not None
     return RunRecord(
         id=new_id("run"),
         chat_id=reply.chat_id,
         message_id=reply.id,
         owner_id=caller.user_id,
-        model=model,
+        model=place.model,
         request_id=new_id("req"),
         started_at=now,
         heartbeat_at=now,
-        status=MessageStatus.WAITING if picked is None else MessageStatus.STREAMING,
+        status=MessageStatus.WAITING if is_waiting else MessageStatus.STREAMING,
+        asked=body if is_waiting else None,
     )
 
 

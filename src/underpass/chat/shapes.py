@@ -48,6 +48,8 @@ def message_out(message: MessageRecord) -> Json:
         "timings": message.timings,
         "finish_reason": message.finish_reason,
         "continued_chars": message.continued_chars,
+        "attachments": message.attachments or [],
+        "waiting": message.waiting,
         "created_at": iso(message.created_at),
     }
 

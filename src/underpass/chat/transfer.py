@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from underpass.chat import exports, imports
 from underpass.chat.desk import Desk, find_message
 from underpass.chat.shapes import Json
 from underpass.chat.tree import branch_to, head_of
-from underpass.core.errors import InvalidRequest
+from underpass.core.errors import AppError, InvalidRequest
 from underpass.core.principal import Principal
 
 PAGE_CHATS = 50
@@ -94,5 +95,19 @@ class Transfer:
         found = await asyncio.to_thread(
             read, text, owner_id=caller.user_id, now=self._desk.clock.now()
         )
-        await self._desk.store.messages.add_chats(found)
+        await self._add(found)
         return {"items": [await self._desk.publish(chat) for chat, _ in found], "next": None}
+
+    async def _add(self, found: list[imports.Whole]) -> None:
+        """Stores the chats one by one, so that nobody else has to wait for them all; after an
+        error there is none of them."""
+        added: list[str] = []
+        try:
+            for whole in found:
+                await self._desk.store.messages.add_chats([whole])
+                added.append(whole[0].id)
+        except BaseException:
+            for chat_id in added:
+                with contextlib.suppress(AppError):
+                    await self._desk.store.chats.remove(chat_id)
+            raise

@@ -22,6 +22,7 @@ from fastapi import FastAPI, HTTPException
 
 from underpass import __version__, store
 from underpass.chat.files.service import Files
+from underpass.chat.imports import MAX_IMPORT_BYTES
 from underpass.chat.service import Chats
 from underpass.clusters.local import LocalCluster
 from underpass.config import HubConfig
@@ -230,6 +231,8 @@ class HubApp:
 
     def _most_bytes(self, path: str) -> int:
         """The largest body of a request; a file's own route counts by itself and says it better."""
+        if path == "/api/chats/import":
+            return max(MAX_IMPORT_BYTES, self._max_api_body_bytes)
         return self._max_api_body_bytes if path != "/api/files" else self._max_file_bytes + _SLACK
 
 
@@ -288,7 +291,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         max_file_bytes=config.max_file_bytes,
         max_owned_bytes=config.max_files_bytes,
     )
-    chats = Chats(opened, registry, feed, door, clock=clock)
+    chats = Chats(opened, registry, feed, door, files=files, clock=clock)
     return Services(
         config=config,
         clock=clock,

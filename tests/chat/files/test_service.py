@@ -109,7 +109,7 @@ async def test_strangers_and_admins_get_not_found(files: Files) -> None:
                 await verb
             assert caught.value.message == f"There is no file '{wanted}'."
     body = {"messages": [{"role": "user", "content": [parts.place(await one(files, file_id))]}]}
-    shown = await files.fill(BOB.user_id, body, takes_images=True)
+    shown = await files.fill(BOB.user_id, body, True)
     assert "mine" not in str(shown)
 
 
@@ -139,7 +139,7 @@ async def test_what_the_model_gets(files: Files, monkeypatch: pytest.MonkeyPatch
             },
         ],
     }
-    whole = await files.fill(ANN.user_id, body, takes_images=True)
+    whole = await files.fill(ANN.user_id, body, True)
     assert "old text" in whole["messages"][0]["content"]
     assert [part["type"] for part in whole["messages"][2]["content"]] == [
         *("text", "image_url", "text", "text"),
@@ -147,7 +147,7 @@ async def test_what_the_model_gets(files: Files, monkeypatch: pytest.MonkeyPatch
     assert "gone.txt" in str(whole)
     assert parts.PLACE not in str(whole)
     monkeypatch.setattr(parts, "MAX_TEXT_CHARS", 8)
-    bounded = await files.fill(ANN.user_id, body, takes_images=False)
+    bounded = await files.fill(ANN.user_id, body, False)
     assert "old text" not in str(bounded)
     assert "new text" in str(bounded)
     assert '"shot.png" is left out: this model does not take pictures' in str(bounded)

@@ -119,7 +119,7 @@ class Files:
                 raise NotFound(f"There is no file '{file_id[:80]}'.", hint="Add the file again.")
         return [attachment_out(found[file_id]) for file_id in wanted]
 
-    async def fill(self, owner_id: str, body: Json, *, takes_images: bool) -> Json:
+    async def fill(self, owner_id: str, body: Json, takes_images: bool) -> Json:
         """The body with the files themselves in the place of their placeholders.
 
         What does not fit, or is gone, is named instead: the newest files come first.

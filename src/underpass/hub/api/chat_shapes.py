@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from underpass.hub.api.shapes import In
+from underpass.store import FileKind
 
 Json = dict[str, Any]
 
@@ -65,6 +66,31 @@ class TimingsOut(BaseModel):
     reasoning_s: float | None = None
 
 
+class AttachmentOut(BaseModel):
+    """A file of a message. `kind` is image, text or document; `text_chars` null for an image."""
+
+    id: str
+    name: str
+    kind: FileKind
+    media_type: str
+    bytes: int
+    text_chars: int | None
+
+
+class WaitingOut(BaseModel):
+    """What an answer waits for. `code` is stable: session_queued, session_starting,
+    session_stopping, session_ended, tunnel_stopped, server_starting, model_loading, unreachable,
+    not_connected. `estimate_s`: how long it may still take, where it is known."""
+
+    code: str
+    message: str
+    provider_id: str | None
+    provider_name: str
+    session_id: str | None
+    estimate_s: float | None
+    can_restart: bool
+
+
 class MessageOut(BaseModel):
     """One message. Its children are those that name it as `parent_id`; a root has none.
 
@@ -87,6 +113,8 @@ class MessageOut(BaseModel):
     timings: TimingsOut | None
     finish_reason: str | None
     continued_chars: int
+    attachments: list[AttachmentOut]
+    waiting: WaitingOut | None
     created_at: str | None
 
 
@@ -143,12 +171,13 @@ class ChatPatch(In):
 class MessageIn(In):
     """A message to send. Without `parent_id` it goes under the branch that was shown last; with
     null it is a new beginning. Content null asks for another answer to the user's message
-    `parent_id`."""
+    `parent_id`. `attachments` are ids of files; with one the content may be empty."""
 
     content: str | None = None
     model: str | None = Field(None, max_length=500)
     parent_id: str | None = None
     settings: Json | None = None
+    attachments: list[str] = Field(default_factory=list, max_length=100)
 
 
 class ContinueIn(In):

@@ -117,6 +117,7 @@ async def send_message(
         parent_id=body.parent_id,
         has_parent="parent_id" in body.model_fields_set,
         settings=body.settings,
+        attachments=tuple(body.attachments),
     )
     return SentOut.model_validate(await services.chats.send(caller, chat_id, new))
 

@@ -11,29 +11,18 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from underpass.chat.files.service import file_out, too_big
 from underpass.core.errors import InvalidRequest
+from underpass.hub.api.chat_shapes import AttachmentOut
 from underpass.hub.services import Reader, ServicesDep, SessionsUser
 from underpass.store import FileKind, FileRecord
 
 router = APIRouter(prefix="/files", tags=["files"])
 
 _NO_PAGE = "default-src 'none'; sandbox"
-
-
-class AttachmentOut(BaseModel):
-    """A file of a message. `kind` is image, text or document; `text_chars` null for an image."""
-
-    id: str
-    name: str
-    kind: FileKind
-    media_type: str
-    bytes: int
-    text_chars: int | None
 
 
 class FileOut(AttachmentOut):

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from underpass.chat.log import LogEvent
@@ -16,6 +16,7 @@ from underpass.chat.shapes import run_out
 from underpass.core.principal import Scope
 from underpass.hub.api.chat_shapes import ErrorOut
 from underpass.hub.api.events import HEADERS, KEEPALIVE, is_still_good
+from underpass.hub.api.shapes import In
 from underpass.hub.auth import Credential
 from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
 
@@ -45,6 +46,22 @@ async def show_run(run_id: str, caller: Reader, services: ServicesDep) -> RunOut
 async def stop_run(run_id: str, caller: SessionsUser, services: ServicesDep) -> RunOut:
     """Stop a run: what came is kept, and the model server is told at once."""
     return RunOut.model_validate(run_out(await services.chats.runs.stop(caller, run_id)))
+
+
+class MoveIn(In):
+    """The model that is to answer instead."""
+
+    model: str = Field(min_length=1, max_length=500)
+
+
+@router.post("/{run_id}/move", status_code=202)
+async def move_run(
+    run_id: str, body: MoveIn, caller: SessionsUser, services: ServicesDep
+) -> RunOut:
+    """Let a run that waits ask another model instead."""
+    caller.require(Scope.GATEWAY)
+    moved = await services.chats.runs.move(caller, run_id, body.model)
+    return RunOut.model_validate(run_out(moved))
 
 
 @router.get("/{run_id}/events", response_class=StreamingResponse)
