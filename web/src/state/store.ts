@@ -6,6 +6,7 @@ import { EventSubscription, type SourceState } from '../stream/source';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
 import { noteGone } from './gone';
 import { tellMessageNews } from './news';
+import { readStored, writeStored } from './stored';
 
 /** The one store: what the hub last said, and how the connection to it is. */
 export const world = signal(emptyWorld);
@@ -120,19 +121,29 @@ function closeFeed(): void {
   feed = null;
 }
 
+/** Whether somebody was signed in here when the page was last open: then nothing waits for the answer. */
+const WAS_IN = 'underpass.was-in';
+
 /** Finds out who is there, and opens the feed for somebody who is signed in. */
 export async function enter(): Promise<void> {
   standing.value = 'asking';
+  const wasIn = readStored(WAS_IN) !== null;
+  if (wasIn) openFeed();
+  const early = wasIn ? auth.me().catch(() => null) : null;
   try {
     const state = await auth.state();
     if (!state.signed_in) {
+      closeFeed();
+      writeStored(WAS_IN, null);
       standing.value = state.needs_setup ? 'setup' : 'out';
       return;
     }
-    account.value = await auth.me();
+    account.value = (await early) ?? (await auth.me());
     standing.value = 'in';
-    openFeed();
+    writeStored(WAS_IN, 'yes');
+    if (feed === null) openFeed();
   } catch {
+    closeFeed();
     standing.value = 'away';
   }
 }
@@ -161,6 +172,7 @@ export async function comeBack(): Promise<void> {
 export async function leave(): Promise<void> {
   await auth.signOut();
   closeFeed();
+  writeStored(WAS_IN, null);
   batch(() => {
     world.value = emptyWorld;
     account.value = null;
