@@ -1,4 +1,4 @@
-import { Ghost, SlidersHorizontal } from 'lucide';
+import { Ghost } from 'lucide';
 import { useEffect } from 'preact/hooks';
 import { path } from '../router';
 import { chatMenu } from '../state/chat-menu';
@@ -21,7 +21,7 @@ function withDrawer(item: MenuItem): MenuItem {
   return { ...item, act };
 }
 
-/** At the end of the route line: the settings of this chat, and what can be done with it. */
+/** At the end of the route line: whether this chat leaves a trace, and what can be done with it. */
 export function ChatActs() {
   const chat = world.value.chats.get(chatIdOf(path.value) ?? '');
   const toggle = (): void => {
@@ -31,9 +31,6 @@ export function ChatActs() {
   return (
     <div class="route-acts">
       {isTemporaryHere.value && <span class="route-temporary"><Icon of={Ghost} size={15} /> temporary</span>}
-      <button type="button" class="icon-button" aria-label="System prompt and sampling" title="System prompt and sampling" aria-expanded={isChatSettingsOpen.value} onClick={toggle}>
-        <Icon of={SlidersHorizontal} size={17} />
-      </button>
       {chat !== undefined && <MoreButton label="More about this chat" items={() => chatMenu(chat).map(withDrawer)} />}
     </div>
   );

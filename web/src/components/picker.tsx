@@ -131,7 +131,7 @@ export function Picker({ onClose }: { readonly onClose: () => void }) {
                   id={`picker-${index}`}
                   option={option}
                   isActive={index === active.value}
-                  isChosen={option.modelId !== null && option.modelId === route.value?.modelId}
+                  isChosen={group.provider !== null && option.modelId !== null && option.modelId === route.value?.modelId}
                   onChoose={() => pick(option)}
                   onHover={() => (active.value = index)}
                 />

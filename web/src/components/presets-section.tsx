@@ -60,8 +60,8 @@ function PresetRow({ preset, onEdit }: { readonly preset: Preset; readonly onEdi
   return (
     <li class="key-row">
       <div class="key-words">
-        <span class="session-name">{preset.name}</span>
-        <p class="session-facts preset-facts">{presetFacts(preset)}</p>
+        <span class="row-name">{preset.name}</span>
+        <p class="row-facts preset-facts">{presetFacts(preset)}</p>
       </div>
       <div class="row-acts">
         <button type="button" class="button is-small" aria-label={`Edit ${preset.name}`} onClick={onEdit}>Edit</button>

@@ -70,8 +70,8 @@ function FavouriteRow({ id }: { readonly id: string }) {
   return (
     <li class="key-row">
       <div class="key-words">
-        <span class="session-name">{model}</span>
-        <p class="session-facts">{provider}</p>
+        <span class="row-name">{model}</span>
+        <p class="row-facts">{provider}</p>
       </div>
       <div class="row-acts">
         {known !== undefined && <Status status={known.status} />}

@@ -87,9 +87,9 @@ function One({ id }: { readonly id: string }) {
 function Row({ share }: { readonly share: SharedWithMe }) {
   return (
     <li>
-      <a class="session-row" href={`/shared/${share.id}`}>
-        <span class="session-name">{filled(share.title) ?? 'A chat'}</span>
-        <span class="session-facts">{`${share.owner} · ${ago(share.created_at, now.value)}`}</span>
+      <a class="row-link" href={`/shared/${share.id}`}>
+        <span class="row-name">{filled(share.title) ?? 'A chat'}</span>
+        <span class="row-facts">{`${share.owner} · ${ago(share.created_at, now.value)}`}</span>
       </a>
     </li>
   );

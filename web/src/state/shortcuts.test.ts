@@ -37,6 +37,7 @@ test('no two shortcuts have the same keys', () => {
 
 test('keys are named as they are written on the keyboard', () => {
   expect(keyNames('mod shift o', false)).toEqual(['Ctrl', 'Shift', 'O']);
+  expect(keyNames('Enter', false)).toEqual(['Enter']);
   expect(keyNames('mod k', true)).toEqual(['⌘', 'K']);
 });
 

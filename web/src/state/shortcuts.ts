@@ -67,7 +67,7 @@ const OTHER: Readonly<Record<string, string>> = { mod: 'Ctrl', shift: 'Shift', E
 /** The keys as they are written on the keyboard, one for each key. */
 export function keyNames(keys: string, isOnMac = isMac): readonly string[] {
   const names = isOnMac ? MAC : OTHER;
-  return keys.split(' ').map((word) => names[word] ?? word.toUpperCase());
+  return keys.split(' ').map((word) => names[word] ?? (word.length === 1 ? word.toUpperCase() : word));
 }
 
 export function keysOf(id: ShortcutId): string {
