@@ -141,7 +141,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
   };
   return (
     <form class="composer" ref={form} aria-label="Write a message" onSubmit={send}>
-      <RouteNotice />
+      <RouteNotice waitsFor={live?.message.value.waiting?.provider_id ?? null} />
       <div class={isTemporary ? 'composer-box is-temporary' : 'composer-box'}>
         <UploadChips uploads={uploads} onInline={(text) => composing.write(composing.text.peek() + text)} />
         <label class="unseen" for="message">Message</label>

@@ -11,6 +11,7 @@ import { providers, world } from '../state/store';
 import { span } from '../words';
 import { Icon } from './icon';
 import { ReviveButton } from './revive';
+import { Said } from './said';
 import { Status } from './status';
 import type { MessageProps } from './versions';
 
@@ -69,7 +70,7 @@ function WaitingCard({ cell, conversation, waiting }: CardProps) {
     <div class="waiting-card" role="status">
       <Status status={provider?.status ?? 'stopped'} />
       <p class="waiting-words">
-        <strong>Your message waits.</strong> {waitingWords(waiting)} It is sent by itself as soon as {waiting.provider_name} runs.
+        <strong>Your message waits.</strong> <Said text={waitingWords(waiting)} /> It is sent by itself as soon as {waiting.provider_name} runs.
       </p>
       <div class="waiting-acts">
         {waiting.can_restart && <ReviveButton providerId={waiting.provider_id} />}
