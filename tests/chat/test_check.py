@@ -16,6 +16,7 @@ def test_content() -> None:
     assert checked_content("  hi\n") == "  hi\n"
     with pytest.raises(InvalidRequest, match="empty") as caught:
         checked_content(" \n\t")
+    assert checked_content(" \n\t", has_files=True)
     assert caught.value.code == "message_empty"
     with pytest.raises(TooLarge, match=r"2,097,153 characters; 2,097,152 is the limit"):
         checked_content("x" * (MAX_CONTENT_CHARS + 1))

@@ -101,6 +101,31 @@ async def test_a_watcher_that_lags_gets_what_gathered() -> None:
     assert all(gap >= 0.045 for gap in gaps)
 
 
+async def test_a_watcher_may_ask_for_what_gathers_meanwhile() -> None:
+    """The first word comes at once, the next ones together and not sooner than asked for."""
+    log = RunLog("streaming")
+    loop = asyncio.get_running_loop()
+    seen: list[tuple[float, str]] = []
+
+    async def watch() -> None:
+        async for event in log.watch(0, every_s=0.2):
+            if event.name == "delta":
+                seen.append((loop.time(), event.data["text"]))
+
+    watching = asyncio.create_task(watch())
+    for letter in "abcdef":
+        log.append([Piece(TEXT, letter)])
+        while not seen:
+            await asyncio.sleep(0)
+    began = seen[0][0]
+    while len(seen) < 2:
+        await asyncio.sleep(0.01)
+    log.finish({})
+    await watching
+    assert [text for _, text in seen] == ["a", "bcdef"]
+    assert seen[1][0] - began > 0.19
+
+
 async def test_watchers_resume_anywhere_and_see_the_same() -> None:
     """One from the start, one from the middle, one that claims more than there is yet."""
     log = RunLog("streaming")

@@ -1,6 +1,7 @@
 """What a model gets to read."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ class Said:
     parent_id: str | None
     role: str
     content: str
+    attachments: list[dict[str, Any]] | None = None
 
 
 A = Said("a", None, "user", "one")
@@ -62,6 +64,25 @@ def test_an_answer_without_a_word_is_left_out() -> None:
     assert request_body("m", branch, {})["messages"] == [
         {"role": "user", "content": "one\n\nagain?"}
     ]
+
+
+FILE = {"id": "fil_1", "name": "a.py", "kind": "text", "bytes": 9, "text_chars": 9}
+
+
+def test_files_stand_ahead_of_the_words() -> None:
+    """As placeholders, which whoever asks fills; a message may be files alone."""
+    place = {"type": "underpass_file", "id": "fil_1", "name": "a.py", "kind": "text", "size": 9}
+    asked = Said("a", None, "user", "what is it?", [FILE])
+    wordless = Said("c", "b", "user", "", [FILE])
+    assert request_body("m", [asked, B, wordless], {})["messages"] == [
+        {"role": "user", "content": [place, {"type": "text", "text": "what is it?"}]},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": [place]},
+    ]
+    failed = Said("b", "a", "assistant", "")
+    joined = request_body("m", [A, failed, wordless, asked], {})["messages"]
+    words = {"type": "text", "text": "one"}
+    assert joined[0]["content"] == [words, place, place, {"type": "text", "text": "what is it?"}]
 
 
 def test_stream_options_may_be_added_to() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.fakes.answers import DONE, USAGE, delta, event
 from tests.fakes.chats import ChatRig, open_rig, text_of
-from tests.fakes.registry import ANN, tunnel
+from tests.fakes.registry import ANN, BOB, custom, tunnel
 from tests.rig.waiting import eventually_async
+from underpass.chat import places as places_module
 from underpass.chat import run as run_module
 from underpass.core.errors import (
     ModelLoading,
@@ -144,8 +145,11 @@ async def test_a_refusal_of_the_server(rig: ChatRig) -> None:
     assert (error["code"], error["message"]) == ("context_length_exceeded", "too long for me")
 
 
-async def test_an_error_before_the_first_byte(rig: ChatRig) -> None:
+async def test_an_error_before_the_first_byte(
+    rig: ChatRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the door says ends the run, with its hint."""
+    monkeypatch.setattr(places_module, "NEWS_S", 0.01)
     rig.door.errors.append(UpstreamUnreachable("refused", hint="Start the server."))
     sent = await rig.send(await rig.chat())
     events = await rig.events(sent["run"]["id"])
@@ -191,71 +195,136 @@ async def test_stop_while_the_reason_is_awaited(rig: ChatRig) -> None:
 
 async def test_a_loading_provider_makes_the_run_wait(rig: ChatRig) -> None:
     """`waiting`, with what is going on; it is asked by itself once the provider runs."""
-    loading = replace(
-        tunnel("gpu", "m"), status=ProviderStatus.LOADING, status_reason="Loading weights, 63 %."
-    )
-    rig.registry.put_provider(loading)
+    rig.registry.put_provider(tunnel("gpu", "m", status="loading", reason="Loading weights, 63 %."))
     sent = await rig.send(await rig.chat())
     assert sent["run"]["status"] == sent["reply"]["status"] == "waiting"
+    assert sent["reply"]["waiting"]["code"] == "model_loading"
     run = rig.run(sent["run"]["id"])
-    await eventually_async(lambda: "63 %" in str(run.log.status.get("reason")))
+    assert "63 %" in run.log.status["waiting"]["message"]
+    rig.registry.put_provider(tunnel("gpu", "m", status="loading", reason="Loading weights, 99 %."))
+    await eventually_async(lambda: "99 %" in run.log.status["waiting"]["message"])
     assert rig.door.requests == []
     rig.registry.put_provider(tunnel("gpu", "m"))
     answer = await rig.door.answer()
     assert run.record.status is MessageStatus.STREAMING
+    assert run.log.status == {"status": "streaming"}
     answer.finish("here")
     await rig.stored(run)
-    assert run.message().content == "here"
+    assert (run.message().content, run.message().waiting) == ("here", None)
 
 
-async def test_a_waiting_run_can_be_stopped(rig: ChatRig) -> None:
-    """Nothing is ever sent for it."""
-    rig.registry.put_provider(replace(tunnel("gpu", "m"), status=ProviderStatus.STARTING))
+@pytest.mark.parametrize("status", ["stopped", "starting", "loading", "unreachable"])
+async def test_ones_own_provider_is_waited_for(rig: ChatRig, status: str) -> None:
+    """Whatever it is at, until it runs or the run is stopped; other pages see both."""
+    rig.registry.put_provider(tunnel("gpu", "m", status=status))
+    watcher = rig.feed.watch(ANN.user_id)
     sent = await rig.send(await rig.chat())
-    record = await rig.chats.runs.stop(ANN, sent["run"]["id"])
+    run = rig.run(sent["run"]["id"])
+    stored = await rig.store.messages.get(run.record.message_id)
+    assert (stored.status, stored.waiting) == (MessageStatus.WAITING, sent["reply"]["waiting"])
+    record = await rig.chats.runs.stop(ANN, run.id)
     assert record.status is MessageStatus.STOPPED
+    await rig.stored(run)
+    stored = await rig.store.messages.get(run.record.message_id)
+    assert (stored.status, stored.waiting) == (MessageStatus.STOPPED, None)
     assert rig.door.requests == []
+    watcher.close()
+    told = [event.item["message"] async for event in watcher if event.kind == "message"]
+    shown = [(one["status"], one["waiting"]) for one in told if one["role"] == "assistant"]
+    assert shown == [("waiting", sent["reply"]["waiting"]), ("stopped", None)]
 
 
-async def test_a_waiting_run_fails_when_its_provider_stops(rig: ChatRig) -> None:
-    """There is nothing left to wait for."""
-    rig.registry.put_provider(replace(tunnel("gpu", "m"), status=ProviderStatus.STARTING))
+async def test_a_provider_that_stops_is_waited_for_too(rig: ChatRig) -> None:
+    """With other words, until its session is restarted."""
+    rig.registry.put_provider(tunnel("gpu", "m", status="starting"))
     sent = await rig.send(await rig.chat())
-    rig.registry.put_provider(replace(tunnel("gpu", "m"), status=ProviderStatus.STOPPED))
+    run = rig.run(sent["run"]["id"])
+    rig.registry.put_provider(tunnel("gpu", "m", status="stopped"))
+    await eventually_async(lambda: run.log.status["waiting"]["code"] == "tunnel_stopped")
+    stored = await rig.store.messages.get(run.record.message_id)
+    assert stored.waiting is not None
+    rig.registry.put_provider(tunnel("gpu", "m"))
+    (await rig.door.answer()).finish("back")
+    await rig.stored(run)
+    assert run.message().content == "back"
+
+
+async def test_what_is_somebody_elses_is_not_waited_for(rig: ChatRig) -> None:
+    """Nobody here could start it; what loads comes by itself."""
+    shared = replace(custom("lab", "x", owner=BOB, everyone=True), status=ProviderStatus.STOPPED)
+    rig.registry.put_provider(shared)
+    chat = await rig.chat(model="lab/x")
+    with pytest.raises(TunnelStopped):
+        await rig.send(chat)
+    rig.registry.put_provider(replace(shared, status=ProviderStatus.LOADING))
+    sent = await rig.send(chat)
+    assert sent["reply"]["waiting"]["code"] == "model_loading"
+    rig.registry.put_provider(replace(shared, status=ProviderStatus.STOPPED))
     events = await rig.events(sent["run"]["id"])
     assert events[-1].data["message"]["error"]["code"] == "tunnel_stopped"
 
 
+async def test_a_provider_that_is_deleted_ends_the_wait(rig: ChatRig) -> None:
+    """There is nothing left to wait for."""
+    rig.registry.put_provider(tunnel("gpu", "m", status="starting"))
+    sent = await rig.send(await rig.chat())
+    rig.registry.drop_provider("prv_ann_gpu")
+    events = await rig.events(sent["run"]["id"])
+    assert events[-1].data["message"]["error"]["code"] == "model_not_found"
+
+
 async def test_a_server_that_says_loading_is_asked_again(rig: ChatRig) -> None:
-    """Though the registry believes that it runs; as often as it says."""
+    """Though the registry believes that it runs."""
     rig.door.errors.append(ModelLoading("Still loading.", retry_after_s=0.01))
     sent = await rig.send(await rig.chat())
+    assert sent["run"]["status"] == "streaming"
     await rig.door.called()
     run = rig.run(sent["run"]["id"])
-    assert run.log.status["reason"] == "Still loading."
+    await eventually_async(lambda: run.record.status is MessageStatus.WAITING)
     (await rig.door.answer()).finish("ok")
     await rig.stored(run)
     assert len(rig.door.requests) == 2
     assert run.message().content == "ok"
 
 
-async def test_an_agent_that_dials_again_is_awaited(
-    rig: ChatRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Right after a hub's restart its tunnel is not stopped, only not connected yet."""
-    rig.door.errors += [TunnelStopped("Stopped."), TunnelStopped("Stopped.")]
+async def test_a_server_that_has_just_died_is_waited_for(rig: ChatRig) -> None:
+    """Its agent says so a moment later."""
+    rig.door.errors.append(UpstreamUnreachable("refused"))
     sent = await rig.send(await rig.chat())
     run = rig.run(sent["run"]["id"])
-    await eventually_async(lambda: "waiting for it" in str(run.log.status.get("reason")))
-    await eventually_async(lambda: len(rig.door.answers) == 1)
+    await rig.door.called()
+    rig.registry.put_provider(tunnel("gpu", "m", status="unreachable"))
+    await eventually_async(lambda: run.record.status is MessageStatus.WAITING)
+    assert run.message().waiting is not None
+    assert run.message().waiting["code"] == "unreachable"
+    rig.registry.put_provider(tunnel("gpu", "m"))
+    (await rig.door.answer()).finish("ok")
+    await rig.stored(run)
+    assert len(rig.door.requests) == 2
+
+
+async def test_an_agent_that_dials_again_is_awaited(rig: ChatRig) -> None:
+    """Right after a hub's restart its tunnel is not stopped, only not connected yet."""
+    rig.door.errors.append(TunnelStopped("Stopped."))
+    sent = await rig.send(await rig.chat())
+    run = rig.run(sent["run"]["id"])
+    await eventually_async(lambda: run.record.status is MessageStatus.WAITING)
+    assert run.log.status["waiting"]["code"] == "not_connected"
+
+    class Up:
+        """A link that is connected."""
+
+        is_up = True
+
+        async def open(self, head: object) -> None:
+            """Not used here."""
+
+    rig.registry.bind_tunnel("tun_ann_gpu", Up())  # type: ignore[arg-type]
+    await rig.door.called()
+    await rig.door.called()
     rig.door.answers[0].finish("ok")
     await rig.stored(run)
-    assert run.message().content == "ok"
-    monkeypatch.setattr(run_module, "AGENT_BACK_S", 0.0)
-    rig.door.errors += [TunnelStopped("Stopped.")]
-    sent = await rig.send(await rig.chat())
-    await rig.stored(rig.run(sent["run"]["id"]))
-    assert rig.run(sent["run"]["id"]).record.error is not None
+    assert (run.message().content, len(rig.door.requests)) == ("ok", 2)
 
 
 async def test_no_done_and_a_connection_that_stays_open(

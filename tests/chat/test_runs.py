@@ -12,8 +12,9 @@ from tests.fakes.answers import DONE, delta, event
 from tests.fakes.chats import ChatRig, open_rig, text_of
 from tests.fakes.registry import ANN, BOB, tunnel
 from tests.rig.waiting import eventually_async
+from underpass.chat import places as places_module
 from underpass.chat import runs as runs_module
-from underpass.core.errors import NotFound, StreamReset, TunnelError
+from underpass.core.errors import Conflict, ModelNotFound, NotFound, StreamReset, TunnelError
 from underpass.core.principal import Principal
 from underpass.core.states import MessageStatus
 from underpass.tunnel.link import OpenHead, Stream
@@ -204,7 +205,7 @@ async def test_an_adopted_run_whose_tunnel_is_lost_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted, with all that came."""
-    monkeypatch.setattr(runs_module, "WHY_GONE_S", 0.01)
+    monkeypatch.setattr(places_module, "NEWS_S", 0.01)
     run_id, message_id, request_id = await killed_hub(tmp_path)
     async with open_rig(tmp_path) as rig:
         whole = delta(reasoning="hm") + delta(content="Hello world")
@@ -247,14 +248,91 @@ async def test_stop_works_while_the_agent_is_awaited(tmp_path: Path) -> None:
         assert stream.cancelled == "gone"
 
 
-async def test_a_run_that_was_waiting_is_interrupted_at_once(tmp_path: Path) -> None:
-    """It had asked nothing, so no agent keeps anything for it."""
+async def test_a_waiting_run_outlives_its_hub(tmp_path: Path) -> None:
+    """It goes on waiting, and asks what it was to ask once the provider runs."""
+    async with open_rig(tmp_path) as rig:
+        rig.registry.put_provider(tunnel("gpu", "m", status="stopped"))
+        chat = await rig.chat(settings={"temperature": 0})
+        sent = await rig.send(chat, "are you there?")
+    async with open_rig(tmp_path) as rig:
+        # What the rig puts into its registry runs; a hub's tunnels come back one by one.
+        answer = await rig.door.answer()
+        run = rig.run(sent["run"]["id"])
+        body = rig.door.body()
+        assert (body["messages"], body["temperature"]) == (
+            [{"role": "user", "content": "are you there?"}],
+            0,
+        )
+        answer.finish("I am.")
+        await rig.stored(run)
+        message = await rig.store.messages.get(run.record.message_id)
+        assert (message.content, message.status) == ("I am.", MessageStatus.COMPLETE)
+        assert (message.waiting, (await rig.store.runs.get(run.id)).asked) == (None, None)
+
+
+async def test_a_run_that_has_asked_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Having waited before or not: its agent may be at the answer already."""
+    monkeypatch.setattr(runs_module, "ADOPT_S", 0.05)
     async with open_rig(tmp_path) as rig:
         rig.registry.put_provider(tunnel("gpu", "m", status="loading"))
         sent = await rig.send(await rig.chat())
+        assert (await rig.store.runs.get(sent["run"]["id"])).asked is not None
+        rig.registry.put_provider(tunnel("gpu", "m"))
+        await rig.door.answer()
+        assert (await rig.store.runs.get(sent["run"]["id"])).asked is None
     async with open_rig(tmp_path) as rig:
-        await rig.stored(rig.run(sent["run"]["id"]))
-        assert rig.run(sent["run"]["id"]).record.status is MessageStatus.INTERRUPTED
+        run = rig.run(sent["run"]["id"])
+        await rig.stored(run)
+        assert run.record.status is MessageStatus.INTERRUPTED
+        assert rig.door.requests == []
+
+
+async def test_a_waiting_run_of_somebody_who_may_not_sign_in_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asks nothing."""
+    async with open_rig(tmp_path) as rig:
+        rig.registry.put_provider(tunnel("gpu", "m", status="loading"))
+        sent = await rig.send(await rig.chat())
+        await rig.store.users.update(ANN.user_id, is_disabled=True)
+    async with open_rig(tmp_path) as rig:
+        run = rig.run(sent["run"]["id"])
+        await rig.stored(run)
+        assert run.record.status is MessageStatus.INTERRUPTED
+        assert rig.door.requests == []
+
+
+async def test_a_waiting_run_can_be_moved(rig: ChatRig) -> None:
+    """To a model that runs, which answers at once; strangers' runs and models are not there."""
+    rig.registry.put_provider(tunnel("gpu", "m", status="stopped"))
+    rig.registry.put_provider(tunnel("box", "q"))
+    rig.registry.put_provider(tunnel("slow", "s", status="loading", reason="10 %."))
+    sent = await rig.send(await rig.chat(), "hi")
+    run = rig.run(sent["run"]["id"])
+    runs = rig.chats.runs
+    with pytest.raises(ModelNotFound):
+        await runs.move(ANN, run.id, "box/none")
+    with pytest.raises(NotFound, match="There is no run"):
+        await runs.move(BOB, run.id, "box/q")
+    moved = await runs.move(ANN, run.id, "slow/s")
+    assert (moved.model, moved.status) == ("slow/s", MessageStatus.WAITING)
+    assert run.log.status["waiting"]["provider_name"] == "slow"
+    stored = await rig.store.runs.get(run.id)
+    assert (stored.model, stored.asked is not None) == ("slow/s", True)
+    assert (await runs.move(ANN, run.id, "q")).model == "box/q"
+    answer = await rig.door.answer()
+    assert rig.door.body()["model"] == "box/q"
+    with pytest.raises(Conflict) as caught:
+        await runs.move(ANN, run.id, "slow/s")
+    assert caught.value.code == "run_not_waiting"
+    answer.finish("here")
+    await rig.stored(run)
+    message = await rig.store.messages.get(run.record.message_id)
+    assert (message.model, message.content) == ("box/q", "here")
+    assert message.provider is not None
+    assert message.provider["name"] == "box"
 
 
 async def test_a_run_that_is_just_beginning_is_nobodys_orphan(

@@ -19,7 +19,6 @@ from underpass.core.errors import (
     NotFound,
     StorageError,
     TooMany,
-    TunnelStopped,
 )
 from underpass.core.principal import Principal
 
@@ -155,12 +154,12 @@ async def test_the_model_is_remembered_by_its_full_id(rig: ChatRig) -> None:
 
 
 async def test_trouble_is_said_at_once_and_nothing_is_stored(rig: ChatRig) -> None:
-    """Stopped, unknown, no model, not allowed, empty: an error with a code, and no message."""
+    """Unknown, no model, not allowed, empty, no such file: a code, and no message."""
     chat = await rig.chat()
     rig.registry.put_provider(tunnel("down", "x", status="stopped", reason="Time is up."))
     limited = Principal("usr_ann", "ann", key_id="key_1", model_allow=("other/*",))
     cases: list[tuple[Principal, NewMessage, type[AppError], str]] = [
-        (ANN, NewMessage("hi", model="down/x"), TunnelStopped, "tunnel_stopped"),
+        (ANN, NewMessage("hi", model="down/y", attachments=("fil_x",)), NotFound, "not_found"),
         (ANN, NewMessage("hi", model="gpu/mm"), ModelNotFound, "model_not_found"),
         (limited, NewMessage("hi"), NotAllowed, "model_not_allowed"),
         (ANN, NewMessage("  "), InvalidRequest, "message_empty"),

@@ -12,6 +12,12 @@ def test_chat() -> None:
     assert chat_out(chat) == {
         "id": "cht_1",
         "title": "T",
+        "folder": None,
+        "is_pinned": False,
+        "is_archived": False,
+        "is_temporary": False,
+        "is_shared": False,
+        "head_id": None,
         "model": None,
         "settings": {},
         "created_at": "1970-01-01T00:00:00.000Z",
@@ -26,7 +32,7 @@ def test_message() -> None:
     assert set(out) == {
         *("id", "chat_id", "parent_id", "role", "content", "reasoning", "tool_calls", "status"),
         *("run_id", "model", "provider", "error", "usage", "timings", "finish_reason"),
-        "created_at",
+        *("continued_chars", "created_at", "attachments", "waiting"),
     }
     assert (out["content"], out["status"], out["error"]) == ("hi", "complete", None)
 

@@ -76,6 +76,31 @@ def world(
         stack.stop()
 
 
+@dataclass(frozen=True)
+class ChatPlace:
+    """An Underpass for the chat's page alone: alice with two models of one stub server."""
+
+    stack: Stack
+    alice: Person
+    stub: StubProcess
+
+
+@pytest.fixture(scope="session")
+def chat_place(
+    tmp_path_factory: pytest.TempPathFactory, stub_process: StubProcess
+) -> Iterator[ChatPlace]:
+    """As `world`, for what needs no real model."""
+    stack = Stack(tmp_path_factory.mktemp("chat"))
+    try:
+        alice = stack.add_person("alice")
+        stack.start_tunnel(alice, str(stub_process.port), "second")
+        stack.open_tunnel(alice, str(stub_process.port), "first")
+        stack.wait_provider(alice, "second", "running")
+        yield ChatPlace(stack, alice, stub_process)
+    finally:
+        stack.stop()
+
+
 @pytest.fixture
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
     """Makes a hub of the test's own; all are stopped at its end."""

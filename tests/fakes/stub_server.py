@@ -25,6 +25,7 @@ from tests.fakes.stub_http import HttpConnection, Request, numbered_bytes
 
 Mode = Literal["ok", "loading", "silent", "failing"]
 BULK_PIECE_BYTES = 64 * 1024
+SHOWN_BYTES = 8 * 1024  # of a request's body, in `seen`
 FORM_FIELD = re.compile(rb'name="stub"\r\n\r\n(\{.*?\})\r\n', re.DOTALL)
 
 
@@ -287,7 +288,7 @@ def _error(status: int, message: str) -> bytes:
 
 def _plain(request: Request) -> dict[str, Any]:
     shown = asdict(request)
-    del shown["body"]
+    shown["text"] = bytes(shown.pop("body")[:SHOWN_BYTES]).decode(errors="replace")
     shown.pop("headers")
     return shown
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.fakes.registry import ANN, BOB, custom, tunnel
 from underpass.core.errors import ModelAmbiguous, ModelLoading, ModelNotFound, TunnelStopped
 from underpass.core.principal import Principal
-from underpass.registry.pick import Pick, listed_ids, pick
+from underpass.registry.pick import Pick, find, listed_ids, pick
 from underpass.registry.views import ProviderView
 
 
@@ -105,6 +105,18 @@ def test_a_loading_server_says_when_to_ask_again(status: str) -> None:
         choose("gpu/qwen", tunnel("gpu", status=status, reason="Loading weights, 40 %."))
     assert caught.value.retry_after_s
     assert "Loading weights, 40 %." in caught.value.sentence()
+
+
+@pytest.mark.parametrize("status", ["stopped", "starting", "loading", "unreachable", "running"])
+def test_where_a_request_would_go(status: str) -> None:
+    """Found whatever the status; a model that never was is not, and two of one name are said."""
+    view = tunnel("gpu", "qwen", status=status)
+    for spelling in ("gpu/qwen", "ann:gpu/qwen", "qwen"):
+        assert find(spelling, [view], caller_name="ann") == Pick(view, "qwen")
+    with pytest.raises(ModelNotFound):
+        find("box/qwen", [view], caller_name="ann")
+    with pytest.raises(ModelAmbiguous):
+        find("qwen", [view, tunnel("box", "qwen", status=status)], caller_name="ann")
 
 
 def test_an_unreachable_server_is_tried() -> None:

@@ -20,6 +20,18 @@ async def test_hello_fills_in_the_session(world: World) -> None:
     assert found.wall_time_ends_at == world.clock.now() + 7200
 
 
+async def test_a_provider_says_which_gpus_it_runs_on(world: World) -> None:
+    """As the agent named them, cut to sane sizes; a strange answer is none."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="login")
+    agent = await world.agent(session.id)
+    await agent.say("agent.hello", version="1", host="gpu-17", gpus=["NVIDIA A100"] * 100)
+    answer = await agent.offer(name="box")
+    assert (await world.provider())["session"]["gpus"] == ["NVIDIA A100"] * 64
+    await agent.say("agent.hello", version="1", host="gpu-17", gpus="all of them")
+    await agent.ready(answer["tunnel_id"])
+    assert (await world.provider())["session"]["gpus"] == []
+
+
 async def test_wall_time_is_pushed_when_it_really_changes(world: World) -> None:
     """A count-down alone is no news; an extension is."""
     session, _ = await world.sessions.attach(world.alice, name="box", host="a")

@@ -1,18 +1,23 @@
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { lazy } from './components/lazy';
 import { Shell } from './components/shell';
-import { ApprovePage } from './pages/approve';
 import { ChatPage } from './pages/chat';
 import { AwayPage, SetUpPage, SignInPage } from './pages/door';
-import { ManualPageView } from './pages/manual';
 import { NotHerePage } from './pages/not-here';
-import { ProvidersPage } from './pages/providers';
-import { SessionPage } from './pages/session';
-import { NewSessionPage, SessionsPage } from './pages/sessions';
-import { SettingsPage } from './pages/settings';
 import { go, path } from './router';
 import { standing } from './state/store';
 
+const ApprovePage = lazy(async () => (await import('./pages/approve')).ApprovePage);
+const ManualPageView = lazy(async () => (await import('./pages/manual')).ManualPageView);
+const ProvidersPage = lazy(async () => (await import('./pages/providers')).ProvidersPage);
+const SessionPage = lazy(async () => (await import('./pages/session')).SessionPage);
+const SessionsPage = lazy(async () => (await import('./pages/sessions')).SessionsPage);
+const NewSessionPage = lazy(async () => (await import('./pages/sessions')).NewSessionPage);
+const SettingsPage = lazy(async () => (await import('./pages/settings')).SettingsPage);
+const SharedPage = lazy(async () => (await import('./pages/shared')).SharedPage);
+
+/** The chat is what people open; the code of every other page comes when it is wanted. */
 const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
   [/^\/(chat\/[^/]+)?$/, ChatPage],
   [/^\/sessions$/, SessionsPage],
@@ -20,6 +25,7 @@ const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
   [/^\/sessions\/[^/]+$/, SessionPage],
   [/^\/providers/, ProvidersPage],
   [/^\/settings/, SettingsPage],
+  [/^\/shared(\/|$)/, SharedPage],
   [/^\/manual/, ManualPageView],
 ];
 
@@ -46,6 +52,7 @@ export function App() {
     case 'out':
       return path.value === '/setup' ? <SetUpPage /> : <SignInPage />;
     case 'in':
+    case 'expired':
       return <SignedIn />;
   }
 }

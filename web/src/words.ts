@@ -52,6 +52,17 @@ export function contextLength(tokens: number | null): string | null {
   return tokens === null ? null : tokens >= 1000 ? `${Math.round(tokens / 1024)}k` : String(tokens);
 }
 
+/** GPUs as people count them: two of "NVIDIA A100-SXM4-80GB" are "2×A100-SXM4-80GB". */
+export function gpuWords(names: readonly string[] | null | undefined): string | null {
+  if (names === null || names === undefined || names.length === 0) return null;
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const short = name.replace(/^(NVIDIA|AMD|Intel)\s+/i, '');
+    counts.set(short, (counts.get(short) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${count}×${name}`)).join(', ');
+}
+
 const DAY_MS = 86_400_000;
 
 /** The heading under which a chat of this day stands. */

@@ -11,11 +11,12 @@ from underpass.core.errors import InvalidRequest, TooLarge
 MAX_CONTENT_CHARS = 2 * 1024 * 1024
 MAX_SETTINGS_CHARS = 64 * 1024
 MAX_TITLE_CHARS = 200
+MAX_FOLDER_CHARS = 100
 
 
-def checked_content(content: str) -> str:
-    """The content of a message; raises InvalidRequest (empty) or TooLarge."""
-    if not content.strip():
+def checked_content(content: str, *, has_files: bool = False) -> str:
+    """The content of a message; raises InvalidRequest (empty, and no file either) or TooLarge."""
+    if not content.strip() and not has_files:
         raise InvalidRequest(
             "The message is empty.", code="message_empty", hint="Write something to send."
         )
@@ -42,3 +43,11 @@ def checked_title(title: str) -> str:
     if len(title) > MAX_TITLE_CHARS:
         raise TooLarge(f"A title has at most {MAX_TITLE_CHARS} characters.")
     return title
+
+
+def checked_folder(folder: str | None) -> str | None:
+    """A folder's name on one line; None for no folder. Raises TooLarge."""
+    name = " ".join((folder or "").split())
+    if len(name) > MAX_FOLDER_CHARS:
+        raise TooLarge(f"A folder's name has at most {MAX_FOLDER_CHARS} characters.")
+    return name or None

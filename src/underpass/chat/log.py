@@ -101,14 +101,22 @@ class RunLog:
         return merge(rest)
 
     async def watch(
-        self, after: int = 0, *, gather_s: float = GATHER_S, keepalive_s: float = KEEPALIVE_S
+        self,
+        after: int = 0,
+        *,
+        every_s: float = 0.0,
+        gather_s: float = GATHER_S,
+        keepalive_s: float = KEEPALIVE_S,
     ) -> AsyncGenerator[LogEvent, None]:
         """The present status, everything after `after`, then what comes, until the end.
 
-        Whoever keeps up gets each piece at once. Whoever was still busy with the last event when
-        more came lags: it gets what gathered, at most every `gather_s` seconds.
+        Whoever keeps up gets each piece at once, or what gathered in `every_s` seconds if that is
+        what it wants. Whoever was still busy with the last event when more came lags: it gets what
+        gathered, at most every `gather_s` seconds.
         """
         told_status = -1
+        loop = asyncio.get_running_loop()
+        not_before = 0.0
         self.watchers += 1
         try:
             while True:
@@ -119,16 +127,18 @@ class RunLog:
                 pieces = self.read(after)
                 if pieces:
                     after = self.position
+                    not_before = loop.time() + every_s
                     yield LogEvent("delta", after, as_delta(pieces))
                 if self.end is not None and after >= self.position:
                     yield LogEvent("end", max(after, self.position), {"message": self.end})
                     return
                 if self._is_left:
                     return
-                if self._version != version:
-                    await asyncio.sleep(gather_s if self.end is None else 0)
-                elif not await self._changed(keepalive_s):
+                is_lagging = self._version != version
+                if not is_lagging and not await self._changed(keepalive_s):
                     yield LogEvent("keepalive", after, {})
+                elif self.end is None and (is_lagging or every_s):
+                    await asyncio.sleep(not_before - loop.time() if every_s else gather_s)
         finally:
             self.watchers -= 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from underpass.chat.files.parts import place, words
 from underpass.core.errors import InvalidRequest
 
 SYSTEM_PROMPT = "system_prompt"
@@ -23,6 +24,8 @@ class Turn(Protocol):
     def role(self) -> str: ...
     @property
     def content(self) -> str: ...
+    @property
+    def attachments(self) -> list[dict[str, Any]] | None: ...
 
 
 def branch_of(turns: Iterable[Turn], leaf_id: str | None) -> list[Turn]:
@@ -52,21 +55,24 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def request_body(model: str, branch: Sequence[Turn], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of `chat/completions` that asks for the next answer of the branch."""
+    """The body of `chat/completions` that asks for the next answer of the branch.
+
+    Files stand in it as placeholders (`files.parts`), which whoever asks has to fill.
+    """
     fields = dict(settings)
     system = fields.pop(SYSTEM_PROMPT, None)
     options = fields.pop("stream_options", None)
     options = {"include_usage": True, **(options if isinstance(options, dict) else {})}
-    messages = [{"role": "system", "content": system}] if system else []
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for turn in branch:
-        if not turn.content:
+        if not turn.content and not turn.attachments:
             continue  # an answer that failed before its first word
         last = messages[-1] if messages else None
         if last is not None and last["role"] == turn.role == "user":
             # Many chat templates insist that user and assistant take turns.
-            last["content"] += "\n\n" + turn.content
+            last["content"] = _joined(last["content"], _content(turn))
         else:
-            messages.append({"role": turn.role, "content": turn.content})
+            messages.append({"role": turn.role, "content": _content(turn)})
     return {
         **fields,
         "model": model,
@@ -74,3 +80,19 @@ def request_body(model: str, branch: Sequence[Turn], settings: Mapping[str, Any]
         "stream": True,
         "stream_options": options,
     }
+
+
+def _content(turn: Turn) -> Any:
+    """Text; with files a list of parts: models answer best what is asked behind what it is about."""
+    if not turn.attachments:
+        return turn.content
+    parts = [place(attachment) for attachment in turn.attachments]
+    return [*parts, words(turn.content)] if turn.content else parts
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return [
+        part for one in (first, second) for part in ([words(one)] if isinstance(one, str) else one)
+    ]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from underpass.chat.asking import Answer, Ask
 from underpass.chat.assemble import Assembler
+from underpass.chat.continuing import as_continuation
 from underpass.chat.log import RunLog
 from underpass.chat.outcome import (
     Ending,
@@ -27,35 +29,77 @@ from underpass.chat.outcome import (
     timings,
 )
 from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_calls_of
+from underpass.chat.places import takes_images
 from underpass.chat.shapes import message_out, provider_out
-from underpass.chat.writer import RunWriter
+from underpass.chat.writer import Writer
 from underpass.core.clock import Clock
-from underpass.core.errors import AppError, ModelLoading, ProviderError, StorageError, TunnelStopped
+from underpass.core.errors import (
+    AppError,
+    ModelLoading,
+    ProviderError,
+    StorageError,
+    TunnelStopped,
+    UpstreamUnreachable,
+)
 from underpass.core.principal import Principal
 from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
 from underpass.registry.pick import Pick
-from underpass.store import MessageRecord, RunRecord, Store
+from underpass.store import MessageRecord, RunRecord
 
 MAX_ANSWER_CHARS = 8 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 WAIT_POLL_S = 0.25
-AGENT_BACK_S = 60.0
-"""How long a run waits for an agent that is not connected, while its tunnel is not stopped."""
+ASKED_IN_VAIN_S = 1.0
+"""How long a server is left alone that was asked and said that it is loading."""
 DRAIN_S = 2.0
 STORE_RETRY_S = 2.0
 LOG = logging.getLogger(__name__)
+
+
+class Answers(Protocol):
+    """Where it is kept that a run waits, has begun, or has ended."""
+
+    async def note(
+        self,
+        run_id: str,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run_changes: Mapping[str, Any],
+    ) -> None:
+        """Keeps where the run is. Raises StorageError."""
+
+    async def end(
+        self,
+        run_id: str,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run_changes: Mapping[str, Any],
+    ) -> None:
+        """Keeps the whole answer. Raises StorageError."""
+
+
+class Keeper(Protocol):
+    """The store, or the memory that temporary chats live in."""
+
+    @property
+    def answers(self) -> Answers: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What every run works with; the engine makes one for all."""
 
-    store: Store
-    writer: RunWriter
+    store: Keeper
+    writer: Writer
     ask: Ask
     clock: Clock
-    pick: Callable[[Principal, str], Pick]
-    """Raises ModelNotFound, ModelAmbiguous, TunnelStopped, ModelLoading."""
+    pick: Callable[[Principal, str, dict[str, Any] | None], Pick]
+    """Given what was waited for until now; raises ModelNotFound, ModelAmbiguous, TunnelStopped,
+    ModelLoading."""
+    waiting: Callable[[Principal, str, AppError], Awaitable[dict[str, Any]]]
+    """What stands in the way of the model of that name; raises what makes waiting useless."""
+    fill: Callable[[str, dict[str, Any], bool], Awaitable[dict[str, Any]]]
+    """The body with the owner's files in the place of their placeholders, pictures or not."""
     why_gone: Callable[[Principal, str], Awaitable[str]]
     """One sentence on why the provider of that id went away, or ""."""
     patience: Callable[[str | None, MessageStatus], Iterator[bool]]
@@ -78,6 +122,8 @@ class Run:
         """`body`: what to ask; None to go on with an answer that an earlier hub asked for."""
         self.record = record
         self.log = RunLog(record.status.value)
+        if message.waiting:
+            self.log.set_status(record.status.value, waiting=message.waiting)
         self.stored_position = 0
         self.upstream_offset = 0
         self.ended_at: float | None = None
@@ -94,6 +140,7 @@ class Run:
         self._answer: Answer | None = None
         self._adopted: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._assembled = 0
+        self._moved = asyncio.Event()
         self._is_stopping = False
         self._has_begun = False
         self._task: asyncio.Task[None] | None = None
@@ -111,6 +158,11 @@ class Run:
         """Whether an agent may bring the rest of its answer."""
         return self._body is None and not self._adopted.done()
 
+    @property
+    def can_move(self) -> bool:
+        """Whether it is still to ask, and so can ask somebody else."""
+        return self._body is not None and self._answer is None and not self._is_stopping
+
     # --- from outside ------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -122,6 +174,16 @@ class Run:
         """Hands over the answer that the run goes on with, from its first byte."""
         if not self._adopted.done():
             self._adopted.set_result(answer)
+
+    async def move(self, model: str, waiting: dict[str, Any] | None) -> None:
+        """Lets a run that waits ask another model; `waiting`: what that one waits for."""
+        self.record = replace(self.record, model=model)
+        waiting = waiting or self._message.waiting
+        self._message = replace(self._message, model=model, waiting=waiting)
+        self._moved.set()
+        self._tell()
+        self._tools.changed(self)
+        await self._note(MessageStatus.WAITING)
 
     def stop(self) -> None:
         """Ends the run and keeps what it said; a run that has ended stays as it is."""
@@ -149,26 +211,19 @@ class Run:
         """The answer as it is now."""
         if self.ended_at is not None:
             return self._message
-        pieces = self.log.read()
-        return replace(
-            self._message,
-            status=self.record.status,
-            content=_text(pieces, PieceKind.TEXT),
-            reasoning=_text(pieces, PieceKind.REASONING),
-            tool_calls=tool_calls_of(pieces) or None,
-        )
+        return replace(self._message, status=self.record.status, **self._said(self.log.read()))
 
     # --- storage (called by the writer) ------------------------------------------------------
 
     def storage_failed(self, error: AppError) -> None:
         """What was said cannot be stored for now: the run goes on and says so."""
         told = {"code": StorageError.code, "message": error.message, "hint": error.hint}
-        self.log.set_status(self.record.status.value, storage=told)
+        self._tell(storage=told)
 
     def storage_works(self) -> None:
         """What was said is stored."""
         if "storage" in self.log.status:
-            self.log.set_status(self.record.status.value)
+            self._tell()
 
     # --- the work ----------------------------------------------------------------------------
 
@@ -247,35 +302,70 @@ class Run:
 
     async def _ask_when_ready(self, asked: dict[str, Any]) -> Answer:
         """Asks, once the provider can answer; raises what makes waiting useless."""
-        body = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
-        gives_up_at = self._tools.clock.monotonic() + AGENT_BACK_S
         while True:
+            model, pause_s = self.record.model, WAIT_POLL_S
             try:
-                picked = self._tools.pick(self._principal, self.record.model)
-            except ModelLoading as error:
-                self.log.set_status(self.record.status.value, reason=error.message)
-                await asyncio.sleep(WAIT_POLL_S)
-                continue
-            self._begin(picked)
-            self._watch = Stopwatch(self._tools.clock.monotonic())
-            try:
+                picked = self._tools.pick(self._principal, model, self._message.waiting)
+                await self._begin(picked)
+                self._watch = Stopwatch(self._tools.clock.monotonic())
+                body = await self._encoded(asked, picked)
+                pause_s = ASKED_IN_VAIN_S
                 return await self._tools.ask(self._principal, body, self.record.request_id)
-            except ModelLoading as error:
-                # The registry has not heard of it yet: ask only as often as the server says.
-                self.log.set_status(self.record.status.value, reason=error.message)
-                await asyncio.sleep(error.retry_after_s or 1.0)
-            except TunnelStopped:
-                # Not stopped for the registry: its agent dials again, after the hub's restart.
-                if self._tools.clock.monotonic() > gives_up_at:
-                    raise
-                reason = "The session's agent is not connected; waiting for it."
-                self.log.set_status(self.record.status.value, reason=reason)
-                await asyncio.sleep(WAIT_POLL_S)
+            except (ModelLoading, TunnelStopped, UpstreamUnreachable) as error:
+                self._moved.clear()
+                told = await self._tools.waiting(self._principal, model, error)
+                if model == self.record.model:
+                    await self._wait_on(told, min(pause_s, error.retry_after_s or pause_s))
 
-    def _begin(self, picked: Pick) -> None:
-        provider = provider_out(picked.provider)
-        self._message = replace(self._message, provider_id=picked.provider.id, provider=provider)
+    async def _wait_on(self, told: dict[str, Any], pause_s: float) -> None:
+        """Says what the run waits for, and waits a moment, or until it is moved."""
+        before = self._message.waiting
+        self._message = replace(self._message, waiting=told)
+        self._set_status(MessageStatus.WAITING)
+        if before is None or told["code"] != before["code"]:
+            await self._note(MessageStatus.WAITING)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._moved.wait()
+
+    async def _encoded(self, asked: dict[str, Any], picked: Pick) -> bytes:
+        """The body as it goes out; how to ask for more of an answer depends on the server."""
+        asked = {**asked, "model": self.record.model}
+        if self._message.continued_chars:
+            asked = as_continuation(asked, picked.provider.server_kind)
+        asked = await self._tools.fill(self.record.owner_id, asked, takes_images(picked))
+        return json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
+
+    async def _begin(self, picked: Pick) -> None:
+        has_waited = self._message.waiting is not None
+        self._message = replace(
+            self._message,
+            provider_id=picked.provider.id,
+            provider=provider_out(picked.provider),
+            waiting=None,
+        )
+        if has_waited:
+            # Ahead of the asking: a hub that is killed from now on must not ask a second time.
+            await self._note(MessageStatus.STREAMING)
         self._set_status(MessageStatus.STREAMING)
+
+    async def _note(self, status: MessageStatus) -> None:
+        """Stores where the run is, so that the next hub knows; a store that cannot write is told
+        of by the writer, and the run goes on."""
+        message = self._message
+        changes = {
+            "status": status,
+            "waiting": message.waiting,
+            "model": message.model,
+            "provider_id": message.provider_id,
+            "provider": message.provider,
+        }
+        asked = self._body if status is MessageStatus.WAITING else None
+        kept = {"status": status, "model": self.record.model, "asked": asked}
+        try:
+            await self._tools.store.answers.note(self.id, message.id, changes, kept)
+        except AppError as error:
+            LOG.warning("where run %s is cannot be stored: %s", self.id, error.code)
 
     def _take(self, pieces: list[Piece]) -> None:
         start = self._assembled
@@ -305,18 +395,20 @@ class Run:
     def _end(self, ending: Ending) -> None:
         self._take(self._assembler.finish())
         pieces = self.log.read()
-        reasoning = _text(pieces, PieceKind.REASONING)
         error = ending.error.as_json() if ending.error is not None else None
         self._message = replace(
             self._message,
             status=move(MESSAGE_MOVES, self.record.status, ending.status),
-            content=_text(pieces, PieceKind.TEXT),
-            reasoning=reasoning,
-            tool_calls=tool_calls_of(pieces) or None,
             error=error,
             usage=self._assembler.usage,
-            timings=timings(self._watch, self._assembler, has_reasoning=bool(reasoning)),
+            timings=timings(
+                self._watch,
+                self._assembler,
+                has_reasoning=any(piece.kind is PieceKind.REASONING for piece in pieces),
+            ),
             finish_reason=self._assembler.finish_reason,
+            waiting=None,
+            **self._said(pieces),
         )
         self.record = replace(
             self.record, status=ending.status, error=error, ended_at=self._tools.clock.now()
@@ -326,6 +418,17 @@ class Run:
         self.ended.set()
         self._tools.changed(self)
 
+    def _said(self, pieces: list[Piece]) -> dict[str, Any]:
+        """The message's words: those it had before its run, and what the run adds to them."""
+        before = self._message
+        calls = list(before.tool_calls or ())
+        calls += ({**call, "index": len(calls) + n} for n, call in enumerate(tool_calls_of(pieces)))
+        return {
+            "content": before.content + _text(pieces, PieceKind.TEXT),
+            "reasoning": before.reasoning + _text(pieces, PieceKind.REASONING),
+            "tool_calls": calls or None,
+        }
+
     async def _store_end(self) -> None:
         """Stores the whole answer; tries for as long as the store cannot write."""
         message, run = self._message, self.record
@@ -333,10 +436,15 @@ class Run:
             name: getattr(message, name)
             for name in (
                 *("status", "content", "reasoning", "tool_calls", "error", "usage", "timings"),
-                *("finish_reason", "provider_id", "provider"),
+                *("finish_reason", "provider_id", "provider", "waiting", "model"),
             )
         }
-        ended = {"status": run.status, "error": run.error, "ended_at": run.ended_at}
+        ended = {
+            "status": run.status,
+            "error": run.error,
+            "ended_at": run.ended_at,
+            "asked": None,
+        }
         while True:
             try:
                 await self._tools.store.answers.end(run.id, message.id, changes, ended)
@@ -351,9 +459,15 @@ class Run:
     def _set_status(self, status: MessageStatus) -> None:
         is_new = status is not self.record.status
         self.record = replace(self.record, status=move(MESSAGE_MOVES, self.record.status, status))
-        self.log.set_status(status.value)
+        self._tell()
         if is_new:
             self._tools.changed(self)
+
+    def _tell(self, **more: Any) -> None:
+        """Where the run is, for those who watch it."""
+        waiting = self._message.waiting
+        reason = waiting["message"] if waiting else None
+        self.log.set_status(self.record.status.value, waiting=waiting, reason=reason, **more)
 
 
 def _text(pieces: list[Piece], kind: PieceKind) -> str:

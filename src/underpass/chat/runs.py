@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
 from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
+from underpass.chat.places import Places
 from underpass.chat.run import Run, Tools
 from underpass.chat.shapes import message_out, run_out
-from underpass.chat.writer import RunWriter, piece_of
+from underpass.chat.shelves import Memory
+from underpass.chat.writer import NoWriter, RunWriter, piece_of
 from underpass.core.clock import Clock
-from underpass.core.errors import AppError, NotFound
+from underpass.core.errors import AppError, Conflict, NotFound
 from underpass.core.principal import Principal
-from underpass.core.states import MessageStatus, ProviderStatus
-from underpass.gateway.models import require_allowed
+from underpass.core.states import MessageStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
-from underpass.registry.pick import Pick, pick
 from underpass.store import MessageRecord, RunRecord, Store
 
 LINGER_S = 60.0
 """How long an ended run stays in memory, for watchers that come back for its last words."""
-WHY_GONE_S = 1.0
 PAGE_EVENTS = 1_000
 ADOPT_S = 45.0
 """How long a run waits, after the hub's start, for the agent that may have kept its answer: agents
@@ -37,14 +37,25 @@ ORPHAN_S = 45.0
 """A run without a heartbeat for so long has lost its hub."""
 LOG = logging.getLogger(__name__)
 
+Fill = Callable[[str, dict[str, Any], bool], Awaitable[dict[str, Any]]]
+
 
 class Runs:
     """All runs of this hub process."""
 
     def __init__(
-        self, store: Store, registry: Registry, feed: Feed, ask: Ask, *, clock: Clock
+        self,
+        store: Store,
+        registry: Registry,
+        feed: Feed,
+        ask: Ask,
+        *,
+        memory: Memory,
+        fill: Fill,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._memory = memory
         self._registry = registry
         self._feed = feed
         self._clock = clock
@@ -52,17 +63,21 @@ class Runs:
         self._beginning: set[str] = set()
         # Several hubs may share one PostgreSQL: what has a heartbeat is somebody else's.
         self._orphan_s = 0.0 if store.database.is_sqlite else ORPHAN_S
+        self.places = Places(store, registry, clock)
         self.writer = RunWriter(store, clock)
         self._tools = Tools(
             store=store,
             writer=self.writer,
             ask=ask,
             clock=clock,
-            pick=self.pick,
-            why_gone=self._why_gone,
+            pick=self.places.pick,
+            waiting=self.places.waiting,
+            fill=fill,
+            why_gone=self.places.why_gone,
             patience=self._patience,
             changed=self._publish,
         )
+        self._temporary_tools = replace(self._tools, store=memory, writer=NoWriter())
 
     def __repr__(self) -> str:
         return f"Runs(active={len(self.active())}, held={len(self._runs)})"
@@ -98,13 +113,6 @@ class Runs:
 
     # --- runs --------------------------------------------------------------------------------
 
-    def pick(self, caller: Principal, model: str) -> Pick:
-        """What `model` means for the caller; raises as `registry.pick` does, and NotAllowed."""
-        providers = self._registry.providers_visible_to(caller)
-        picked = pick(model, providers, caller_name=caller.user_name)
-        require_allowed(caller, picked.provider, picked.upstream_model)
-        return picked
-
     @contextmanager
     def beginning(self, run_id: str) -> Iterator[None]:
         """While a run is in the store and not started yet: it is nobody's orphan."""
@@ -118,7 +126,9 @@ class Runs:
         self, caller: Principal, record: RunRecord, message: MessageRecord, body: dict[str, Any]
     ) -> Run:
         """Starts a run that is in the store already."""
-        run = Run(record, message, caller, body, self._tools)
+        is_temporary = self._memory.holds(record.chat_id)
+        tools = self._temporary_tools if is_temporary else self._tools
+        run = Run(record, message, caller, body, tools)
         self._runs[run.id] = run
         run.start()
         self._publish(run)
@@ -158,8 +168,12 @@ class Runs:
 
     async def get(self, caller: Principal, run_id: str) -> RunRecord:
         """The run as it is now; NotFound for anybody but its owner."""
-        run = self._runs.get(run_id)
-        record = run.record if run is not None else await self._store.runs.find(run_id)
+        run, kept = self._runs.get(run_id), self._memory.find_run(run_id)
+        record = kept[0] if kept is not None else None
+        if run is not None:
+            record = run.record
+        elif record is None:
+            record = await self._store.runs.find(run_id)
         if record is None or record.owner_id != caller.user_id:
             raise NotFound(f"There is no run '{run_id[:80]}'.")
         return record
@@ -172,6 +186,24 @@ class Runs:
             return record
         run.stop()
         await run.ended.wait()
+        return run.record
+
+    async def move(self, caller: Principal, run_id: str, model: str) -> RunRecord:
+        """Lets a run that waits ask another model instead.
+
+        Raises NotFound, Conflict (`run_not_waiting`), and as `places.find` does.
+        """
+        record = await self.get(caller, run_id)
+        place = await self.places.find(caller, model)
+        run = self._runs.get(run_id)
+        if run is None or run.record.status is not MessageStatus.WAITING or not run.can_move:
+            raise Conflict(
+                "This answer does not wait any more.",
+                code="run_not_waiting",
+                hint="Ask again with the other model.",
+                status_now=(run.record if run is not None else record).status.value,
+            )
+        await run.move(place.model, place.waiting)
         return run.record
 
     def stop_chat(self, chat_id: str) -> None:
@@ -188,14 +220,27 @@ class Runs:
         for run in ending:
             await run.ended.wait()
 
+    async def stop_messages(self, message_ids: Collection[str]) -> None:
+        """Stops what writes one of these messages, and returns when it has its end."""
+        for run in self.active():
+            if run.record.message_id in message_ids:
+                run.stop()
+                await run.ended.wait()
+
     async def watch(
-        self, caller: Principal, run_id: str, after: int, *, keepalive_s: float = KEEPALIVE_S
+        self,
+        caller: Principal,
+        run_id: str,
+        after: int,
+        *,
+        every_s: float = 0.0,
+        keepalive_s: float = KEEPALIVE_S,
     ) -> AsyncGenerator[LogEvent, None]:
         """What the run says after a position, live, until its end; raises NotFound at once."""
         record = await self.get(caller, run_id)
         run = self._runs.get(run_id)
         log = run.log if run is not None else await self._stored_log(record)
-        return log.watch(after, keepalive_s=keepalive_s)
+        return log.watch(after, every_s=every_s, keepalive_s=keepalive_s)
 
     def as_of_now(self, messages: Iterable[MessageRecord]) -> list[MessageRecord]:
         """The stored messages, those that are being written with what they say by now."""
@@ -210,9 +255,13 @@ class Runs:
 
     async def _stored_log(self, record: RunRecord) -> RunLog:
         """The log of a run that ended long ago, from its message."""
-        message = await self._store.messages.get(record.message_id)
+        kept = self._memory.find_run(record.id)
+        if kept is not None:
+            message = kept[1]
+        else:
+            message = await self._store.messages.get(record.message_id)
         log = RunLog(record.status.value)
-        log.append(_pieces_of(message))
+        log.append(_pieces_of(message, record.id))
         log.finish(message_out(message))
         return log
 
@@ -220,19 +269,8 @@ class Runs:
         out = run_out(run.record)
         item = {name: out[name] for name in ("id", "chat_id", "message_id", "status", "error")}
         self._feed.publish(run.record.owner_id, "run", "upsert", item)
-
-    async def _why_gone(self, caller: Principal, provider_id: str) -> str:
-        """The provider's own word on why it is stopped, which comes a moment after the break."""
-        deadline = self._clock.monotonic() + WHY_GONE_S
-        while self._clock.monotonic() < deadline:
-            try:
-                provider = self._registry.provider(provider_id, caller)
-            except NotFound:
-                return ""
-            if provider.status is ProviderStatus.STOPPED:
-                return provider.status_reason
-            await asyncio.sleep(0.05)
-        return ""
+        shown = {"chat_id": run.record.chat_id, "message": message_out(run.message())}
+        self._feed.publish(run.record.owner_id, "message", "upsert", shown)
 
     def _patience(self, provider_id: str | None, status: MessageStatus) -> Iterator[bool]:
         """True while an agent may still come and bring an answer that it kept."""
@@ -261,7 +299,10 @@ class Runs:
                 continue
             message = await self._store.messages.get(record.message_id)
             owner = await self._store.users.get(record.owner_id)
-            run = Run(record, message, Principal(owner.id, owner.name), None, self._tools)
+            groups = frozenset(await self._store.groups.of_user(owner.id))
+            asked = None if owner.is_disabled else _unasked(record)
+            principal = Principal(owner.id, owner.name, group_ids=groups)
+            run = Run(record, message, principal, asked, self._tools)
             seq = 0
             while events := await self._store.run_events.after(record.id, seq, PAGE_EVENTS):
                 run.log.append([piece_of(event) for event in events])
@@ -271,10 +312,21 @@ class Runs:
             run.start()
 
 
-def _pieces_of(message: MessageRecord) -> list[Piece]:
-    pieces = [
-        Piece(PieceKind.REASONING, message.reasoning),
-        Piece(PieceKind.TEXT, message.content),
-    ]
-    pieces += (Piece(PieceKind.TOOL, tool=call) for call in message.tool_calls or ())
+def _unasked(record: RunRecord) -> dict[str, Any] | None:
+    """What a run is still to ask; None for one that has asked, whose agent may have the answer."""
+    is_waiting = record.status is MessageStatus.WAITING and record.stored_seq == 0
+    return record.asked if is_waiting else None
+
+
+def _pieces_of(message: MessageRecord, run_id: str) -> list[Piece]:
+    """What a run of long ago said: all of the message, or what it added to one it went on with.
+
+    A run that another one went on from has nothing of its own left: the message holds its words.
+    """
+    if message.run_id != run_id:
+        return []
+    pieces = [Piece(PieceKind.TEXT, message.content[message.continued_chars :])]
+    if not message.continued_chars:
+        pieces.insert(0, Piece(PieceKind.REASONING, message.reasoning))
+        pieces += (Piece(PieceKind.TOOL, tool=call) for call in message.tool_calls or ())
     return [piece for piece in pieces if piece.size]

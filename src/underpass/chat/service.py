@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from underpass.chat.asking import DoorLike, ask_through
-from underpass.chat.check import checked_content, checked_settings, checked_title
+from underpass.chat.branches import Branches
+from underpass.chat.check import checked_content, checked_folder, checked_settings, checked_title
+from underpass.chat.continuing import check_continuable
+from underpass.chat.desk import Desk, find_message
+from underpass.chat.files.service import Files
+from underpass.chat.places import Place
+from underpass.chat.presets import Presets
 from underpass.chat.prompt import branch_of, request_body
 from underpass.chat.runs import Runs
-from underpass.chat.shapes import Json, chat_out, message_out, provider_out
+from underpass.chat.shapes import Json, message_out, provider_out
+from underpass.chat.sharing import Sharing
+from underpass.chat.shelves import Memory
+from underpass.chat.snippets import snippet
 from underpass.chat.titles import title_of
+from underpass.chat.transfer import Transfer
+from underpass.chat.tree import head_of
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import (
     AppError,
     Conflict,
     InvalidRequest,
-    ModelLoading,
     NotFound,
     TooMany,
 )
@@ -29,8 +40,7 @@ from underpass.core.principal import Principal
 from underpass.core.states import MessageStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
-from underpass.registry.pick import Pick
-from underpass.store import ChatRecord, MessageRecord, RunRecord, Store
+from underpass.store import ChatRecord, MessageRecord, RunRecord, Store, words_of
 
 UNDO_S = 600.0
 """How long a deleted chat can be had back."""
@@ -52,6 +62,8 @@ class NewMessage:
     has_parent: bool = False
     """Whether `parent_id` was said: None is then "a new beginning", else "after the newest"."""
     settings: Json | None = None
+    attachments: tuple[str, ...] = ()
+    """Ids of files; with one the content may be empty."""
 
 
 class Chats:
@@ -64,13 +76,28 @@ class Chats:
         feed: Feed,
         door: DoorLike,
         *,
+        files: Files | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
-        self._feed = feed
         self._clock = clock or SystemClock()
         self._task: asyncio.Task[None] | None = None
-        self.runs = Runs(store, registry, feed, ask_through(door), clock=self._clock)
+        self._memory = Memory(self._clock)
+        self.files = files or Files(store, self._clock)
+        self.runs = Runs(
+            store,
+            registry,
+            feed,
+            ask_through(door),
+            memory=self._memory,
+            fill=self.files.fill,
+            clock=self._clock,
+        )
+        self._desk = Desk(store, feed, self._memory, self.runs, self._clock)
+        self.branches = Branches(self._desk)
+        self.transfer = Transfer(self._desk)
+        self.sharing = Sharing(self._desk)
+        self.presets = Presets(store, self._clock)
 
     async def load(self) -> None:
         """At start: takes up what a hub before us left, and begins to store."""
@@ -85,9 +112,13 @@ class Chats:
         await self.runs.close()
 
     async def tidy(self) -> None:
-        """Lets go of what is over: ended runs in memory, chats that were deleted a while ago."""
+        """Lets go of what is over: ended runs in memory, what was deleted a while ago, temporary
+        chats that nobody uses, and files that no message has."""
         await self.runs.tidy()
+        self._memory.tidy()
         await self._store.chats.remove_deleted(self._clock.now() - UNDO_S)
+        await self._store.messages.remove_deleted(self._clock.now() - UNDO_S)
+        await self.files.tidy()
 
     # --- chats -------------------------------------------------------------------------------
 
@@ -98,8 +129,10 @@ class Chats:
         title: str = "",
         model: str | None = None,
         settings: Json | None = None,
+        folder: str | None = None,
+        is_temporary: bool = False,
     ) -> Json:
-        """A new, empty chat. Raises InvalidRequest, TooLarge."""
+        """A new, empty chat. Raises InvalidRequest, TooLarge, TooMany."""
         now = self._clock.now()
         chat = ChatRecord(
             id=new_id("cht"),
@@ -109,62 +142,108 @@ class Chats:
             title=checked_title(title),
             model=model,
             settings=checked_settings(settings),
+            folder=checked_folder(folder),
         )
-        await self._store.chats.add(chat)
-        return {**self._published(chat), "messages": []}
+        await self._desk.new_shelf(is_temporary=is_temporary).add(chat)
+        return {**await self._desk.publish(chat), "messages": []}
 
     async def list_chats(
-        self, caller: Principal, *, words: str = "", after: str | None = None, limit: int = 50
+        self,
+        caller: Principal,
+        *,
+        words: str = "",
+        folder: str | None = None,
+        is_archived: bool | None = False,
+        after: str | None = None,
+        limit: int = 50,
     ) -> Json:
-        """The caller's chats, last used first; `words`: only titles that contain them."""
+        """The caller's chats, pinned ones first, then last used first; `is_archived` None: all.
+
+        `words`: only those whose title or one of whose messages holds all of them, best first,
+        each with its `match`.
+        """
+        if words.strip():
+            return await self._found(
+                caller,
+                words_of(words),
+                folder=folder,
+                is_archived=is_archived,
+                after=after,
+                limit=limit,
+            )
         page = await self._store.chats.list(
-            caller.user_id, title_part=words.strip() or None, after=after, limit=limit
+            caller.user_id, is_archived=is_archived, folder=folder, after=after, limit=limit
         )
-        return {"items": [chat_out(chat) for chat in page.items], "next": page.next}
+        return {"items": await self._desk.show_all(page.items), "next": page.next}
+
+    async def list_folders(self, caller: Principal) -> Json:
+        """The folders of the caller's chats, by name."""
+        found = await self._store.chats.folders(caller.user_id)
+        return {"items": [{"name": name, "chats": count} for name, count in found], "next": None}
 
     async def get(self, caller: Principal, chat_id: str) -> Json:
         """A chat with its messages, those that are being written as they are now."""
-        chat = await self._own(caller, chat_id)
-        messages = await self._messages(chat)
-        return {**chat_out(chat), "messages": [message_out(message) for message in messages]}
+        chat = await self._desk.own(caller, chat_id)
+        messages = await self._desk.messages(chat)
+        shown = [message_out(message) for message in messages]
+        return {**await self._desk.show(chat), "messages": shown}
 
     async def update(self, caller: Principal, chat_id: str, changes: Json) -> Json:
-        """Renames a chat, or sets its model or settings; the chat without messages."""
-        await self._own(caller, chat_id)
+        """Changes what `changes` names; the chat without messages. Raises NotFound as well for
+        a `head_id` that is no message of the chat."""
+        chat = await self._desk.own(caller, chat_id)
         checked = dict(changes)
         if "title" in checked:
             checked["title"] = checked_title(checked["title"] or "")
         if "settings" in checked:
             checked["settings"] = checked_settings(checked["settings"])
-        return self._published(await self._store.chats.update(chat_id, **checked))
+        if "folder" in checked:
+            checked["folder"] = checked_folder(checked["folder"])
+        if "is_pinned" in checked:
+            checked["is_pinned"] = bool(checked["is_pinned"])
+        if "is_archived" in checked:
+            is_archived = bool(checked.pop("is_archived"))
+            checked["archived_at"] = self._clock.now() if is_archived else None
+        if checked.get("head_id") is not None:
+            await self._desk.message(chat, checked["head_id"])
+        changed = await self._desk.shelf(chat).update(chat.id, **checked)
+        return await self._desk.publish(changed)
 
     async def delete(self, caller: Principal, chat_id: str) -> None:
-        """Deletes a chat and stops what runs in it; `restore` has it back for ten minutes."""
-        chat = await self._own(caller, chat_id)
-        await self._store.chats.update(chat.id, deleted_at=self._clock.now())
+        """Deletes a chat and stops what runs in it; `restore` has it back for ten minutes, unless
+        it was a temporary one."""
+        chat = await self._desk.own(caller, chat_id)
+        if self._memory.holds(chat.id):
+            self._memory.remove(chat.id)
+        else:
+            await self._store.chats.update(chat.id, deleted_at=self._clock.now())
         self.runs.stop_chat(chat.id)
-        self._feed.publish(chat.owner_id, "chat", "delete", {"id": chat.id})
+        self._desk.publish_gone(chat)
 
     async def restore(self, caller: Principal, chat_id: str) -> Json:
         """Has a deleted chat back."""
-        await self._own(caller, chat_id, is_deleted=True)
-        return self._published(await self._store.chats.update(chat_id, deleted_at=None))
+        await self._desk.own(caller, chat_id, is_deleted=True)
+        return await self._desk.publish(await self._store.chats.update(chat_id, deleted_at=None))
 
     # --- messages ----------------------------------------------------------------------------
 
     async def send(self, caller: Principal, chat_id: str, new: NewMessage) -> Json:
         """Stores a message, starts the run that answers it; `{"message", "reply", "run"}`.
 
-        A provider that cannot answer is said at once, and nothing is stored: ModelNotFound,
-        ModelAmbiguous, TunnelStopped. One that is starting or loading makes the run wait. Raises
-        InvalidRequest, TooLarge, TooMany, NotFound, Conflict (`answer_in_progress`) as well.
+        One's own provider that cannot answer yet makes the run wait. What never will is said at
+        once, and nothing is stored: ModelNotFound, ModelAmbiguous, TunnelStopped (somebody
+        else's). Raises InvalidRequest, TooLarge, TooMany, NotFound (chat, parent, file), Conflict
+        (`answer_in_progress`) as well.
         """
-        chat = await self._own(caller, chat_id)
-        content = None if new.content is None else checked_content(new.content)
+        chat = await self._desk.own(caller, chat_id)
+        content = new.content
+        if content is not None:
+            content = checked_content(content, has_files=bool(new.attachments))
         settings = {**chat.settings, **checked_settings(new.settings)}
-        model, picked = self._model(caller, new.model or chat.model)
-        messages = await self._messages(chat)
-        parent = _parent(messages, new)
+        place = await self.runs.places.find(caller, new.model or chat.model)
+        files = await self._attached(caller, chat, new, place)
+        messages = await self._desk.messages(chat)
+        parent = _parent(messages, new, chat.head_id)
         self._check_load(caller)
         now = self._clock.now()
         question = parent
@@ -175,60 +254,96 @@ class Chats:
                 parent_id=parent.id if parent is not None else None,
                 role="user",
                 content=content,
+                attachments=files or None,
                 created_at=now,
             )
         assert question is not None
-        reply, run = _reply(caller, question, model, picked, now=now)
+        body = request_body(place.model, branch_of([*messages, question], question.id), settings)
+        reply, run = _reply(caller, question, place, body, now=now)
         added = [reply] if content is None else [question, reply]
-        changes = {"updated_at": now, "model": model}
+        changes = {"updated_at": now, "model": place.model, "head_id": reply.id}
         if not chat.title:
-            changes["title"] = title_of(question.content)
-        body = request_body(model, branch_of([*messages, question], question.id), settings)
+            names = [file["name"] for file in question.attachments or ()]
+            changes["title"] = title_of(question.content or ", ".join(names))
         with self.runs.beginning(run.id):
-            await self._store.answers.begin(added, run, changes)
+            await self._desk.shelf(chat).begin(added, run, changes)
+            self._desk.publish_messages(chat, added[:-1])
             self.runs.start(caller, run, reply, body)
-        self._published(await self._store.chats.get(chat.id))
-        return {
-            "message": message_out(question),
-            "reply": message_out(reply),
-            "run": {"id": run.id, "status": run.status.value},
+        await self._desk.publish(await self._desk.own(caller, chat.id))
+        return _sent(question, reply, run)
+
+    async def continue_answer(
+        self, caller: Principal, chat_id: str, message_id: str, *, model: str | None = None
+    ) -> Json:
+        """Starts a run that goes on with an answer that ended early, in the same message.
+
+        `{"message": the question, "reply", "run"}`. Raises as `send` does, and InvalidRequest
+        (`not_continuable`) for an answer that is whole, or that has no text to go on with.
+        """
+        chat = await self._desk.own(caller, chat_id)
+        messages = await self._desk.messages(chat)
+        answer = find_message(messages, message_id)
+        check_continuable(answer)
+        place = await self.runs.places.find(caller, model or answer.model or chat.model)
+        self._check_load(caller)
+        now = self._clock.now()
+        branch = branch_of(messages, answer.id)
+        body = request_body(place.model, branch, chat.settings)
+        run = _run(caller, answer, place, body, now=now)
+        changes: Json = {
+            "status": run.status,
+            "run_id": run.id,
+            "model": place.model,
+            "waiting": place.waiting,
+            "continued_chars": len(answer.content),
+            "error": None,
+            "finish_reason": None,
         }
+        reply = replace(answer, **changes)
+        with self.runs.beginning(run.id):
+            await self._desk.shelf(chat).resume(
+                answer.id, changes, run, {"updated_at": now, "head_id": answer.id}
+            )
+            self.runs.start(caller, run, reply, body)
+        await self._desk.publish(await self._desk.own(caller, chat.id))
+        question = next((one for one in messages if one.id == answer.parent_id), answer)
+        return _sent(question, reply, run)
 
     # --- helpers -----------------------------------------------------------------------------
 
-    async def _own(
-        self, caller: Principal, chat_id: str, *, is_deleted: bool = False
-    ) -> ChatRecord:
-        """The caller's chat; NotFound, in the same words, for a stranger's and for none."""
-        chat = await self._store.chats.find(chat_id)
-        if (
-            chat is None
-            or chat.owner_id != caller.user_id
-            or (chat.deleted_at is not None) is not is_deleted
-        ):
-            raise NotFound(f"There is no chat '{chat_id[:80]}'.")
-        return chat
+    async def _found(
+        self, caller: Principal, words: list[str], *, limit: int, **scope: Any
+    ) -> Json:
+        page = await self._store.search.find(caller.user_id, words, limit=limit, **scope)
+        items = await self._desk.show_all([hit.chat for hit in page.items])
+        for item, hit in zip(items, page.items, strict=True):
+            item["match"] = {"message_id": hit.message_id, **snippet(hit.text, words)}
+        return {"items": items, "next": page.next}
 
-    async def _messages(self, chat: ChatRecord) -> list[MessageRecord]:
-        """All messages of a chat, oldest first, as they are now."""
-        messages = self.runs.as_of_now(await self._store.messages.of_chat(chat.id))
-        return sorted(messages, key=lambda message: (message.created_at, message.id))
-
-    def _model(self, caller: Principal, model: str | None) -> tuple[str, Pick | None]:
-        """The model's full id and where it is; None for the place while it is loading."""
-        if not model:
+    async def _attached(
+        self, caller: Principal, chat: ChatRecord, new: NewMessage, place: Place
+    ) -> list[Json]:
+        """The files of a new message, if this chat and this model can have them."""
+        if not new.attachments:
+            return []
+        if new.content is None:
             raise InvalidRequest(
-                "This chat has no model yet.", code="model_missing", hint="Choose a model first."
+                "Files go with a new message, not with another answer to an old one."
             )
-        try:
-            picked = self.runs.pick(caller, model)
-        except ModelLoading:
-            return model, None
-        provider = picked.provider
-        is_own = provider.owner_id == caller.user_id
-        prefix = provider.name if is_own else f"{provider.owner_name}:{provider.name}"
-        # The full id: a bare name that is clear today may be ambiguous tomorrow.
-        return f"{prefix}/{picked.upstream_model}", picked
+        if self._memory.holds(chat.id):
+            raise InvalidRequest(
+                "A temporary chat keeps nothing, and a file would be kept.",
+                code="temporary_without_files",
+                hint="Paste its text, or send it in a chat that is kept.",
+            )
+        files = await self.files.attached(caller, new.attachments)
+        if not place.takes_images and any(file["kind"] == "image" for file in files):
+            raise InvalidRequest(
+                f"The model '{place.model}' does not take pictures.",
+                code="model_takes_no_images",
+                hint="Choose a model that does, or leave the picture out.",
+            )
+        return files
 
     def _check_load(self, caller: Principal) -> None:
         running = [run for run in self.runs.active() if run.record.owner_id == caller.user_id]
@@ -238,11 +353,6 @@ class Chats:
                 hint="Stop one of them, or wait until one is done.",
                 retry_after_s=5,
             )
-
-    def _published(self, chat: ChatRecord) -> Json:
-        out = chat_out(chat)
-        self._feed.publish(chat.owner_id, "chat", "upsert", out)
-        return out
 
     async def _tidy_often(self) -> None:
         while True:
@@ -255,16 +365,16 @@ class Chats:
                 LOG.error("tidying chats failed: %s", type(error).__name__)
 
 
-def _parent(messages: list[MessageRecord], new: NewMessage) -> MessageRecord | None:
+def _parent(
+    messages: list[MessageRecord], new: NewMessage, head_id: str | None
+) -> MessageRecord | None:
     """The message that the new one goes under; None for a new beginning."""
     if new.has_parent:
         parent = next((one for one in messages if one.id == new.parent_id), None)
         if parent is None and new.parent_id is not None:
             raise NotFound(f"There is no message '{new.parent_id[:80]}' in this chat.")
     else:
-        parents = {message.parent_id for message in messages}
-        leaves = [message for message in messages if message.id not in parents]
-        parent = leaves[-1] if leaves else None
+        parent = head_of(messages, head_id)
     if new.content is None and (parent is None or parent.role != "user"):
         raise InvalidRequest(
             "There is no question to answer again.",
@@ -287,32 +397,47 @@ def _parent(messages: list[MessageRecord], new: NewMessage) -> MessageRecord | N
 
 
 def _reply(
-    caller: Principal, question: MessageRecord, model: str, picked: Pick | None, *, now: float
+    caller: Principal, question: MessageRecord, place: Place, body: Json, *, now: float
 ) -> tuple[MessageRecord, RunRecord]:
     """The empty answer to a question, and the run that will write it."""
-    status = MessageStatus.WAITING if picked is None else MessageStatus.STREAMING
-    run = RunRecord(
-        id=new_id("run"),
-        chat_id=question.chat_id,
-        message_id=new_id("msg"),
-        owner_id=caller.user_id,
-        model=model,
-        request_id=new_id("req"),
-        started_at=now,
-        heartbeat_at=now,
-        status=status,
-    )
     reply = MessageRecord(
-        id=run.message_id,
+        id=new_id("msg"),
         chat_id=question.chat_id,
         parent_id=question.id,
         role="assistant",
-        model=model,
-        provider_id=None if picked is None else picked.provider.id,
-        provider=None if picked is None else provider_out(picked.provider),
-        status=status,
-        run_id=run.id,
+        model=place.model,
+        provider_id=place.picked.provider.id,
+        provider=provider_out(place.picked.provider),
+        waiting=place.waiting,
         # A moment later, so that an answer never sorts ahead of its question.
         created_at=now + 0.001,
     )
-    return reply, run
+    run = _run(caller, reply, place, body, now=now)
+    return replace(reply, status=run.status, run_id=run.id), run
+
+
+def _run(
+    caller: Principal, reply: MessageRecord, place: Place, body: Json, *, now: float
+) -> RunRecord:
+    """A run that writes an answer, or goes on with it; one that waits keeps what it will ask."""
+    is_waiting = place.waiting is not None
+    return RunRecord(
+        id=new_id("run"),
+        chat_id=reply.chat_id,
+        message_id=reply.id,
+        owner_id=caller.user_id,
+        model=place.model,
+        request_id=new_id("req"),
+        started_at=now,
+        heartbeat_at=now,
+        status=MessageStatus.WAITING if is_waiting else MessageStatus.STREAMING,
+        asked=body if is_waiting else None,
+    )
+
+
+def _sent(question: MessageRecord, reply: MessageRecord, run: RunRecord) -> Json:
+    return {
+        "message": message_out(question),
+        "reply": message_out(reply),
+        "run": {"id": run.id, "status": run.status.value},
+    }

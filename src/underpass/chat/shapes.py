@@ -6,16 +6,22 @@ from typing import Any
 
 from underpass.core.times import iso
 from underpass.registry.views import ProviderView
-from underpass.store import ChatRecord, MessageRecord, RunRecord
+from underpass.store import ChatRecord, MessageRecord, PresetRecord, RunRecord
 
 Json = dict[str, Any]
 
 
-def chat_out(chat: ChatRecord) -> Json:
+def chat_out(chat: ChatRecord, *, is_shared: bool = False, is_temporary: bool = False) -> Json:
     """A chat without its messages."""
     return {
         "id": chat.id,
         "title": chat.title,
+        "folder": chat.folder,
+        "is_pinned": chat.is_pinned,
+        "is_archived": chat.archived_at is not None,
+        "is_temporary": is_temporary,
+        "is_shared": is_shared,
+        "head_id": chat.head_id,
         "model": chat.model,
         "settings": chat.settings,
         "created_at": iso(chat.created_at),
@@ -41,6 +47,9 @@ def message_out(message: MessageRecord) -> Json:
         "usage": message.usage,
         "timings": message.timings,
         "finish_reason": message.finish_reason,
+        "continued_chars": message.continued_chars,
+        "attachments": message.attachments or [],
+        "waiting": message.waiting,
         "created_at": iso(message.created_at),
     }
 
@@ -66,4 +75,16 @@ def run_out(run: RunRecord) -> Json:
         "error": run.error,
         "started_at": iso(run.started_at),
         "ended_at": iso(run.ended_at),
+    }
+
+
+def preset_out(preset: PresetRecord) -> Json:
+    """A preset."""
+    return {
+        "id": preset.id,
+        "name": preset.name,
+        "system_prompt": preset.system_prompt,
+        "settings": preset.settings,
+        "model": preset.model,
+        "created_at": iso(preset.created_at),
     }

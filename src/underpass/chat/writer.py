@@ -42,6 +42,35 @@ class Writable(Protocol):
         """What was said until now is stored."""
 
 
+class Writer(Protocol):
+    """What a run tells of itself: `RunWriter`, or nobody for what is stored nowhere."""
+
+    def add(self, run: Writable) -> None:
+        """It has begun."""
+
+    def remove(self, run: Writable) -> None:
+        """It has ended."""
+
+    def note(self, run: Writable) -> None:
+        """It said something."""
+
+
+class NoWriter:
+    """For the runs of temporary chats: keeps their logs short, and stores nothing."""
+
+    def add(self, run: Writable) -> None:
+        """Nothing to do."""
+
+    def remove(self, run: Writable) -> None:
+        """Nothing to do."""
+
+    def note(self, run: Writable) -> None:
+        """Joins the pieces of the log now and then."""
+        if run.log.position - run.stored_position >= MAX_UNSTORED:
+            run.stored_position = run.log.position
+            run.log.compact(run.stored_position)
+
+
 class RunWriter:
     """Collects from the runs that `note` themselves; owns one task."""
 

@@ -140,6 +140,12 @@ class HubConfig(_Settings):
     max_api_body_bytes: int = Field(
         4 << 20, ge=1024, description="Largest body of a request to `/api`, in bytes."
     )
+    max_file_bytes: int = Field(
+        20 << 20, ge=1024, description="Largest file that goes into a message, in bytes."
+    )
+    max_files_bytes: int = Field(
+        2 << 30, ge=1024, description="What one user's files may take together, in bytes."
+    )
     keepalive_s: float = Field(
         10, gt=0, description="Seconds of silence after which a stream sends a comment."
     )

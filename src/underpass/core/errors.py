@@ -13,6 +13,7 @@ AppError
 │   │   └── ModelNotFound
 │   ├── Conflict 409              something that exists stands in the way
 │   ├── TooLarge 413
+│   ├── UnsupportedMedia 415      a file of a type that cannot be read
 │   └── TooMany 429               over a limit; `retry_after_s` says for how long
 ├── ProviderError                 5xx: the model's side
 │   ├── TunnelStopped 503         restart the session and its tunnel
@@ -138,6 +139,13 @@ class TooLarge(CallerError):
 
     code = "too_large"
     http_status = 413
+
+
+class UnsupportedMedia(CallerError):
+    """A file of a type that cannot be read."""
+
+    code = "file_type_unsupported"
+    http_status = 415
 
 
 class TooMany(CallerError):

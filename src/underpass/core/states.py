@@ -110,7 +110,8 @@ PROVIDER_MOVES: Table[ProviderStatus] = {
 _M = MessageStatus
 MESSAGE_MOVES: Table[MessageStatus] = {
     _M.WAITING: frozenset({_M.STREAMING, _M.COMPLETE, _M.STOPPED, _M.INTERRUPTED, _M.FAILED}),
-    _M.STREAMING: frozenset({_M.COMPLETE, _M.STOPPED, _M.INTERRUPTED, _M.FAILED}),
+    # Back to waiting: it was asked, and the server was gone before it said a word.
+    _M.STREAMING: frozenset({_M.WAITING, _M.COMPLETE, _M.STOPPED, _M.INTERRUPTED, _M.FAILED}),
     # "Continue" takes an answer up again where it ended.
     _M.STOPPED: frozenset({_M.STREAMING, _M.WAITING}),
     _M.INTERRUPTED: frozenset({_M.STREAMING, _M.WAITING}),

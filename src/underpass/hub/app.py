@@ -21,6 +21,8 @@ import structlog
 from fastapi import FastAPI, HTTPException
 
 from underpass import __version__, store
+from underpass.chat.files.service import Files
+from underpass.chat.imports import MAX_IMPORT_BYTES
 from underpass.chat.service import Chats
 from underpass.clusters.local import LocalCluster
 from underpass.config import HubConfig
@@ -49,6 +51,8 @@ from underpass.sessions.service import Sessions
 from underpass.store import DeviceCodeRecord, Store
 
 TIDY_S = 30.0
+_SLACK = 4 << 20
+"""What may still come of a file after its route has said that it is too large."""
 
 _log = structlog.get_logger("underpass.hub")
 
@@ -92,6 +96,7 @@ class Hub:
                 health_app=self.health,
                 static=StaticFiles(),
                 max_api_body_bytes=config.max_api_body_bytes,
+                max_file_bytes=config.max_file_bytes,
             ),
             clock,
             self.metrics.observe,
@@ -198,6 +203,7 @@ class HubApp:
         health_app: health.Health,
         static: StaticFiles,
         max_api_body_bytes: int,
+        max_file_bytes: int,
     ) -> None:
         self._api = fast
         self._gateway = gateway
@@ -205,6 +211,7 @@ class HubApp:
         self._health = health_app
         self._static = static
         self._max_api_body_bytes = max_api_body_bytes
+        self._max_file_bytes = max_file_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or WebSocket."""
@@ -212,7 +219,7 @@ class HubApp:
         if path == "/link":
             await self._link(scope, receive, send)
         elif path.startswith("/api/"):
-            bounded = _Bounded(receive, self._max_api_body_bytes)
+            bounded = _Bounded(receive, self._most_bytes(path))
             await self._api(scope, bounded if scope["type"] == "http" else receive, send)
         elif GatewayApp.serves(path):
             await self._gateway(scope, receive, send)
@@ -228,6 +235,12 @@ class HubApp:
             )
         else:
             await self._static(scope, receive, send)
+
+    def _most_bytes(self, path: str) -> int:
+        """The largest body of a request; a file's own route counts by itself and says it better."""
+        if path == "/api/chats/import":
+            return max(MAX_IMPORT_BYTES, self._max_api_body_bytes)
+        return self._max_api_body_bytes if path != "/api/files" else self._max_file_bytes + _SLACK
 
 
 class _Bounded:
@@ -272,7 +285,13 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         GatewayLimits(max_body_bytes=config.max_body_bytes, keepalive_s=config.keepalive_s),
         clock,
     )
-    chats = Chats(opened, registry, feed, door, clock=clock)
+    files = Files(
+        opened,
+        clock,
+        max_file_bytes=config.max_file_bytes,
+        max_owned_bytes=config.max_files_bytes,
+    )
+    chats = Chats(opened, registry, feed, door, files=files, clock=clock)
     return Services(
         config=config,
         clock=clock,
@@ -284,6 +303,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         providers=CustomProviders(opened, registry, feed, clock, _provider_settings(config)),
         door=door,
         chats=chats,
+        files=files,
         links=Links(
             sessions,
             chats.runs,

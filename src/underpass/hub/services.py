@@ -23,6 +23,7 @@ from underpass.hub.auth import Credential
 from underpass.store import Store
 
 if TYPE_CHECKING:
+    from underpass.chat.files.service import Files
     from underpass.chat.service import Chats
     from underpass.gateway.door import Door
     from underpass.hub.audit import Trail
@@ -49,6 +50,7 @@ class Services:
     providers: CustomProviders
     door: Door
     chats: Chats
+    files: Files
     links: Links
     trail: Trail
     usage: UsageWriter

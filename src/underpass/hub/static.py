@@ -21,7 +21,7 @@ MANUAL = Path(__file__).parents[1] / "manual"
 
 PAGES = (
     *("/chat", "/clusters", "/connect", "/manual", "/providers", "/sessions", "/settings"),
-    *("/setup", "/sign-in", "/users"),
+    *("/setup", "/shared", "/sign-in", "/users"),
 )
 """Addresses of pages, each with all below it; `/` is one as well."""
 

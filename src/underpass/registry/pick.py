@@ -55,18 +55,20 @@ def pick(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> 
     `providers` are those that the caller may see. Raises ModelNotFound (close names),
     ModelAmbiguous (candidates), TunnelStopped or ModelLoading (by status).
     """
-    qualified = _qualified(model, providers)
-    found = (
-        _own_first([one for one in qualified if _lists(one)], model, caller_name)
-        or [Pick(view, model) for view in providers if _lists(Pick(view, model))]
-        or _own_first([one for one in qualified if _may_have(one)], model, caller_name)
-    )
-    if not found:
-        raise _not_found(model, providers, caller_name)
-    best_rank = min(_RANK[one.provider.status] for one in found)
-    best = [one for one in found if _RANK[one.provider.status] == best_rank]
+    best = _best(model, providers, caller_name)
     if not _is_ready(best[0].provider):
         raise _not_ready(model, [one.provider for one in best])
+    if len(best) > 1:
+        raise _ambiguous(model, best, providers, caller_name)
+    return best[0]
+
+
+def find(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> Pick:
+    """As `pick`, whether or not the provider can answer by now: where a request would go.
+
+    Raises ModelNotFound, ModelAmbiguous.
+    """
+    best = _best(model, providers, caller_name)
     if len(best) > 1:
         raise _ambiguous(model, best, providers, caller_name)
     return best[0]
@@ -106,6 +108,20 @@ def prefixes(providers: Sequence[ProviderView], caller_name: str) -> list[tuple[
 
 
 # --- the three readings ----------------------------------------------------------------------
+
+
+def _best(model: str, providers: Sequence[ProviderView], caller_name: str) -> list[Pick]:
+    """All that `model` may mean, of the best status there is; raises ModelNotFound."""
+    qualified = _qualified(model, providers)
+    found = (
+        _own_first([one for one in qualified if _lists(one)], model, caller_name)
+        or [Pick(view, model) for view in providers if _lists(Pick(view, model))]
+        or _own_first([one for one in qualified if _may_have(one)], model, caller_name)
+    )
+    if not found:
+        raise _not_found(model, providers, caller_name)
+    best_rank = min(_RANK[one.provider.status] for one in found)
+    return [one for one in found if _RANK[one.provider.status] == best_rank]
 
 
 def _qualified(model: str, providers: Iterable[ProviderView]) -> list[Pick]:

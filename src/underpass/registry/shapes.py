@@ -41,6 +41,7 @@ def provider(
             "status": session_status,
             "host": view.host,
             "cluster": view.cluster,
+            "gpus": list(view.gpus),
             "wall_time_ends_at": iso(view.wall_time_ends_at),
         }
         if has_session

@@ -52,6 +52,8 @@ class ProviderView:
     session_name: str | None = None
     host: str | None = None
     """The machine that the session runs on."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs that the session may use."""
     target: str | None = None
     """What the tunnel serves, such as `127.0.0.1:8000`."""
     cluster: str | None = None

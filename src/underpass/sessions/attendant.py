@@ -13,6 +13,7 @@ from underpass.sessions.room import LinkLike, Live, Room, log
 from underpass.sessions.tunnels import Tunnels
 
 MAX_LOG_LINES = 1000
+MAX_GPUS, MAX_GPU_NAME_CHARS = 64, 100
 MAX_WALL_TIME_S = 10 * 365 * 86_400.0
 MAX_EXIT_CODE = 1 << 16
 
@@ -90,6 +91,7 @@ class Attendant:
             "agent_version": str(message.get("version") or "")[:60] or None,
             "scheduler": scheduler if isinstance(scheduler, dict) else None,
         }
+        self._live.gpus = _gpus(message.get("gpus"))
         await self._room.change(self._live, **changes)
         await self._room.note(
             self._live.record.id, "agent_connected", f"The agent on {changes['host']} is connected."
@@ -130,6 +132,11 @@ class Attendant:
     def _set(self, state: LinkState) -> None:
         self._live.link_state = state
         self._live.link_since = self._room.clock.now()
+
+
+def _gpus(said: Any) -> tuple[str, ...]:
+    names = said if isinstance(said, list) else ()
+    return tuple(str(name)[:MAX_GPU_NAME_CHARS] for name in names[:MAX_GPUS])
 
 
 def _agent_end(message: dict[str, Any]) -> AgentEnd:

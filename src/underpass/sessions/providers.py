@@ -182,6 +182,7 @@ class Providers:
             session_id=session.id,
             session_name=session.name,
             host=session.host,
+            gpus=live.gpus,
             target=tunnel.target,
             cluster=None if cluster is None else cluster["name"],
             wall_time_ends_at=session.wall_time_ends_at,

@@ -95,6 +95,8 @@ class Live:
     wants_restart: bool = False
     has_last_words: bool = False
     """Whether its cluster was asked for the log of an agent that never dialled in."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs that its agent may use."""
     switched_off: set[str] = field(default_factory=set)
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False

@@ -19,19 +19,24 @@ from underpass.store.chats import ChatRecord
 from underpass.store.clusters import ClusterRecord
 from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
 from underpass.store.endpoints import EndpointRecord
+from underpass.store.files import FileKind, FileRecord
 from underpass.store.groups import GroupRecord
 from underpass.store.keys import KeyRecord
 from underpass.store.limits import LimitsRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
 from underpass.store.opening import Store, is_there, open
+from underpass.store.presets import PresetRecord
 from underpass.store.providers import Permission, ProviderRecord, ProviderType, SubjectKind
 from underpass.store.repository import Page
 from underpass.store.run_events import RunEventRecord
 from underpass.store.runs import RunRecord
+from underpass.store.search import Hit, words_of
 from underpass.store.session_events import SessionEventRecord
 from underpass.store.session_logs import SessionLogLine
 from underpass.store.sessions import SessionRecord
+from underpass.store.shares import ShareRecord
+from underpass.store.tables import clean_text
 from underpass.store.tunnels import TunnelRecord
 from underpass.store.usage import UsageRecord
 from underpass.store.users import UserRecord
@@ -44,7 +49,10 @@ __all__ = [
     "DeviceCodeRecord",
     "DeviceCodeStatus",
     "EndpointRecord",
+    "FileKind",
+    "FileRecord",
     "GroupRecord",
+    "Hit",
     "KeyRecord",
     "LimitsRecord",
     "LinkPurpose",
@@ -52,6 +60,7 @@ __all__ = [
     "OneTimeLinkRecord",
     "Page",
     "Permission",
+    "PresetRecord",
     "ProviderRecord",
     "ProviderType",
     "RunBatch",
@@ -60,11 +69,14 @@ __all__ = [
     "SessionEventRecord",
     "SessionLogLine",
     "SessionRecord",
+    "ShareRecord",
     "Store",
     "SubjectKind",
     "TunnelRecord",
     "UsageRecord",
     "UserRecord",
+    "clean_text",
     "is_there",
     "open",
+    "words_of",
 ]

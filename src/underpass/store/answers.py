@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from underpass.store.chats import CHATS
 from underpass.store.database import Database
+from underpass.store.files import link_files
 from underpass.store.messages import MESSAGES, MessageRecord
 from underpass.store.repository import to_row, to_rows
 from underpass.store.run_events import RUN_EVENTS, RunEventRecord
@@ -43,11 +44,29 @@ class Answers:
         """Stores the new messages (parents first), the run and what changes in the chat."""
         async with self._database.write() as connection:
             await connection.execute(MESSAGES.insert(), to_rows(messages))
+            await link_files(connection, messages)
             await connection.execute(RUNS.insert().values(to_row(run)))
             if chat_changes:
                 await connection.execute(
                     CHATS.update().where(CHATS.c.id == run.chat_id).values(dict(chat_changes))
                 )
+
+    async def resume(
+        self,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run: RunRecord,
+        chat_changes: Mapping[str, Any],
+    ) -> None:
+        """Stores a run that goes on with a message that has its beginning already."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
+            )
+            await connection.execute(RUNS.insert().values(to_row(run)))
+            await connection.execute(
+                CHATS.update().where(CHATS.c.id == run.chat_id).values(dict(chat_changes))
+            )
 
     async def append(self, batches: Sequence[RunBatch], *, at: float) -> set[str]:
         """Stores the batches of many runs; the ids of the runs that have not ended.
@@ -87,6 +106,22 @@ class Answers:
             if events:
                 await connection.execute(RUN_EVENTS.insert(), to_rows(events))
         return known
+
+    async def note(
+        self,
+        run_id: str,
+        message_id: str,
+        message_changes: Mapping[str, Any],
+        run_changes: Mapping[str, Any],
+    ) -> None:
+        """Stores that an answer waits, or has begun; what it says is appended by batches."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
+            )
+            await connection.execute(
+                RUNS.update().where(RUNS.c.id == run_id).values(dict(run_changes))
+            )
 
     async def end(
         self,

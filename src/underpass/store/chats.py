@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from underpass.store.repository import PAGE_ITEMS, Page, Repository
-from underpass.store.tables import METADATA, JsonValue, Seconds, Text, id_column, reference
+from underpass.store.tables import METADATA, Id, JsonValue, Seconds, Text, id_column, reference
 
 CHATS = sa.Table(
     "chats",
@@ -14,6 +14,10 @@ CHATS = sa.Table(
     id_column(),
     reference("owner_id", "users.id"),
     sa.Column("title", Text, nullable=False),
+    sa.Column("folder", Text),
+    sa.Column("is_pinned", sa.Boolean, nullable=False),
+    # No foreign key: messages point at chats already, and a head that is gone is no damage.
+    sa.Column("head_id", Id),
     sa.Column("model", Text),
     sa.Column("settings", JsonValue, nullable=False),
     sa.Column("created_at", Seconds, nullable=False),
@@ -26,13 +30,17 @@ CHATS = sa.Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRecord:
-    """One conversation. `settings` are request fields for the model server, passed as they are."""
+    """One conversation. `settings` are request fields for the model server, passed as they are;
+    `head_id` is the newest message of the branch that was shown last."""
 
     id: str
     owner_id: str
     created_at: float
     updated_at: float
     title: str = ""
+    folder: str | None = None
+    is_pinned: bool = False
+    head_id: str | None = None
     model: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     archived_at: float | None = None
@@ -51,39 +59,67 @@ class Chats(Repository[ChatRecord]):
         owner_id: str,
         *,
         is_archived: bool | None = False,
-        title_part: str | None = None,
+        folder: str | None = None,
         after: str | None = None,
         limit: int = PAGE_ITEMS,
     ) -> Page[ChatRecord]:
-        """An owner's chats that are not deleted, last changed first.
+        """An owner's chats that are not deleted: pinned ones first, then last changed first.
 
-        `is_archived` None: both kinds. `title_part`: only titles that contain it, whatever the
-        case. The cursor is opaque.
+        `is_archived` None: both kinds. `folder`: only those in it. The cursor is opaque.
         """
-        conditions = [CHATS.c.owner_id == owner_id, CHATS.c.deleted_at.is_(None)]
-        if is_archived is not None:
-            archived = CHATS.c.archived_at.is_not(None)
-            conditions.append(archived if is_archived else ~archived)
-        if title_part:
-            conditions.append(CHATS.c.title.icontains(title_part, autoescape=True))
+        conditions = listed(owner_id, is_archived=is_archived, folder=folder)
+        # A number on both databases: PostgreSQL does not compare truth with what a cursor holds.
+        pinned = sa.case((CHATS.c.is_pinned, 1), else_=0)
         if after is not None:
-            changed, _, last_id = after.partition("~")
-            key = sa.tuple_(CHATS.c.updated_at, CHATS.c.id)
-            conditions.append(key < sa.tuple_(_cursor_time(changed), last_id))
-        order = (CHATS.c.updated_at.desc(), CHATS.c.id.desc())
+            key = sa.tuple_(pinned, CHATS.c.updated_at, CHATS.c.id)
+            conditions.append(key < sa.tuple_(*_cursor(after)))
+        order = (pinned.desc(), CHATS.c.updated_at.desc(), CHATS.c.id.desc())
         found = await self._all(*conditions, order_by=order, limit=limit + 1)
         items = found[:limit]
         if len(found) <= limit:
             return Page(items)
-        return Page(items, f"{items[-1].updated_at!r}~{items[-1].id}")
+        last = items[-1]
+        return Page(items, f"{int(last.is_pinned)}~{last.updated_at!r}~{last.id}")
+
+    async def folders(self, owner_id: str) -> tuple[tuple[str, int], ...]:
+        """The folders that an owner's chats are in, by name, and how many are in each."""
+        statement = (
+            sa.select(CHATS.c.folder, sa.func.count())
+            .where(*listed(owner_id, is_archived=False, folder=None), CHATS.c.folder.is_not(None))
+            .group_by(CHATS.c.folder)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).all()
+        return tuple(sorted(((str(name), int(count)) for name, count in rows), key=_by_name))
 
     async def remove_deleted(self, before: float) -> int:
         """Delete for good what was deleted before a time; how many there were."""
         return await self._delete(CHATS.c.deleted_at <= before)
 
 
-def _cursor_time(text: str) -> float:
+def listed(
+    owner_id: str, *, is_archived: bool | None, folder: str | None
+) -> list[sa.ColumnElement[bool]]:
+    """What holds for the chats that an owner wants to see."""
+    conditions: list[sa.ColumnElement[bool]] = [
+        CHATS.c.owner_id == owner_id,
+        CHATS.c.deleted_at.is_(None),
+    ]
+    if is_archived is not None:
+        archived = CHATS.c.archived_at.is_not(None)
+        conditions.append(archived if is_archived else ~archived)
+    if folder is not None:
+        conditions.append(CHATS.c.folder == folder)
+    return conditions
+
+
+def _cursor(text: str) -> tuple[int, float, str]:
     try:
-        return float(text)
+        pinned, changed, last_id = text.split("~", 2)
+        return int(pinned == "1"), float(changed), last_id
     except ValueError:
-        return 0.0  # a cursor that somebody made up: nothing is older, so the list is empty
+        return 0, 0.0, ""  # a cursor that somebody made up: nothing is older, so the list is empty
+
+
+def _by_name(folder: tuple[str, int]) -> tuple[str, str]:
+    return folder[0].casefold(), folder[0]

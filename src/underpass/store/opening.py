@@ -17,18 +17,23 @@ from underpass.store.chats import Chats
 from underpass.store.clusters import Clusters
 from underpass.store.device_codes import DeviceCodes
 from underpass.store.endpoints import Endpoints
+from underpass.store.files import Files
 from underpass.store.groups import Groups
 from underpass.store.keys import Keys
 from underpass.store.limits import LimitsTable
 from underpass.store.messages import Messages
 from underpass.store.one_time_links import OneTimeLinks
+from underpass.store.preferences import Preferences
+from underpass.store.presets import Presets
 from underpass.store.providers import Providers
 from underpass.store.run_events import RunEvents
 from underpass.store.runs import Runs
 from underpass.store.schema import HEAD, current_revision, upgrade
+from underpass.store.search import Search
 from underpass.store.session_events import SessionEvents
 from underpass.store.session_logs import SessionLogs
 from underpass.store.sessions import Sessions
+from underpass.store.shares import Shares
 from underpass.store.tunnels import Tunnels
 from underpass.store.usage import Usage
 from underpass.store.users import Users
@@ -46,17 +51,22 @@ class Store:
         self.clusters = Clusters(database)
         self.device_codes = DeviceCodes(database)
         self.endpoints = Endpoints(database)
+        self.files = Files(database)
         self.groups = Groups(database)
         self.keys = Keys(database)
         self.limits = LimitsTable(database)
         self.messages = Messages(database)
         self.one_time_links = OneTimeLinks(database)
+        self.preferences = Preferences(database)
+        self.presets = Presets(database)
         self.providers = Providers(database)
         self.run_events = RunEvents(database)
         self.runs = Runs(database)
+        self.search = Search(database)
         self.session_events = SessionEvents(database)
         self.session_logs = SessionLogs(database)
         self.sessions = Sessions(database)
+        self.shares = Shares(database)
         self.tunnels = Tunnels(database)
         self.usage = Usage(database)
         self.users = Users(database)

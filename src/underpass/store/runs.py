@@ -34,6 +34,7 @@ RUNS = sa.Table(
     sa.Column("heartbeat_at", Seconds, nullable=False),
     sa.Column("ended_at", Seconds),
     sa.Column("error", JsonValue),
+    sa.Column("asked", JsonValue),
     sa.Index("ix_runs_chat_id", "chat_id"),
     sa.Index("ix_runs_message_id", "message_id"),
 )
@@ -43,7 +44,7 @@ RUNS = sa.Table(
 class RunRecord:
     """One generation. `stored_seq` is its last stored event; `stored_upstream_offset` is up to
     which byte of the server's answer those events hold, so that a restarted hub can ask for
-    the rest."""
+    the rest. `asked` is the body that a waiting run is to send, so that a restarted hub can."""
 
     id: str
     chat_id: str
@@ -58,6 +59,7 @@ class RunRecord:
     stored_upstream_offset: int = 0
     ended_at: float | None = None
     error: dict[str, Any] | None = None
+    asked: dict[str, Any] | None = None
 
 
 class Runs(Repository[RunRecord]):

@@ -11,7 +11,7 @@ from underpass.store.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "usage_and_limits"
+HEAD = "0005"
 """The newest revision in migrations/versions. A test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -7,7 +7,10 @@ export const refusals = signal(0);
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 interface CallOptions {
+  /** A Blob goes as it is; everything else as JSON. */
   readonly body?: unknown;
+  /** Of a body that is a Blob. */
+  readonly mediaType?: string;
   readonly signal?: AbortSignal | undefined;
   /** Lets the request outlive the page (a delete that was waiting for its undo). */
   readonly keepalive?: boolean;
@@ -26,7 +29,7 @@ async function readJson(response: Response): Promise<unknown> {
 
 function requestInit(method: Method, options: CallOptions): RequestInit {
   const headers: Record<string, string> = { Accept: 'application/json' };
-  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  if (options.body !== undefined) headers['Content-Type'] = options.mediaType ?? 'application/json';
   // The hub refuses unsafe methods with a cookie but without this: another site cannot set it.
   if (method !== 'GET') headers['X-Underpass-CSRF'] = '1';
   return {
@@ -34,7 +37,7 @@ function requestInit(method: Method, options: CallOptions): RequestInit {
     headers,
     credentials: 'same-origin',
     cache: 'no-store',
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    ...(options.body === undefined ? {} : { body: options.body instanceof Blob ? options.body : JSON.stringify(options.body) }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.keepalive === true ? { keepalive: true } : {}),
   };
@@ -57,6 +60,10 @@ export async function call<T>(method: Method, path: string, options: CallOptions
   if (response.status === 401) refusals.value += 1;
   throw problemToError(response.status, body);
 }
+
+/** Sends a file as it is. Answers and throws like `call`. */
+export const send = <T>(method: Method, path: string, file: Blob, mediaType: string): Promise<T> =>
+  call<T>(method, path, { body: file, mediaType });
 
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;

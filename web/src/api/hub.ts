@@ -1,10 +1,10 @@
 /** The hub's resources, one small function each. */
 import { call } from './client';
 import type {
-  Account, AuthState, Chat, ChatSummary, Cluster, DeviceRequest, Key, LogLine, Page, Run, Sent, Session, Template, Tunnel,
+  Account, AuthState, Cluster, DeviceRequest, Key, LogLine, Page, Session, Template, Tunnel,
 } from './types';
 
-const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
+export const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
 
 export const auth = {
   state: () => call<AuthState>('GET', at('auth', 'state')),
@@ -16,24 +16,6 @@ export const auth = {
   device: (code: string) => call<DeviceRequest>('GET', at('auth', 'device', code)),
   approve: (code: string) => call<unknown>('POST', at('auth', 'device', code, 'approve')),
   deny: (code: string) => call<unknown>('POST', at('auth', 'device', code, 'deny')),
-};
-
-export interface SendBody {
-  /** Null asks for another answer to the message `parent_id`. */
-  readonly content: string | null;
-  readonly model: string;
-  /** The message above; null begins a new conversation in the chat. */
-  readonly parent_id: string | null;
-}
-
-export const chats = {
-  list: () => call<Page<ChatSummary>>('GET', `${at('chats')}?limit=200`),
-  get: (id: string) => call<Chat>('GET', at('chats', id)),
-  create: (body: { title?: string; model?: string }) => call<ChatSummary>('POST', at('chats'), { body }),
-  rename: (id: string, title: string) => call<ChatSummary>('PATCH', at('chats', id), { body: { title } }),
-  remove: (id: string, keepalive = false) => call<null>('DELETE', at('chats', id), { keepalive }),
-  send: (id: string, body: SendBody) => call<Sent>('POST', at('chats', id, 'messages'), { body }),
-  stopRun: (runId: string) => call<Run>('POST', at('runs', runId, 'stop')),
 };
 
 export interface StartBody {

@@ -98,10 +98,20 @@ export interface Provider {
     readonly status: SessionStatus;
     readonly host: string | null;
     readonly cluster: ClusterRef | string | null;
+    /** Names of the GPUs that it may use, as their driver says them. */
+    readonly gpus: readonly string[];
     readonly wall_time_ends_at: string | null;
   } | null;
   readonly tunnel: { readonly id: string; readonly status: TunnelStatus | null; readonly target: string } | null;
   readonly updated_at: string;
+}
+
+/** What a search found in a chat. `spans` are ranges of `text` in code points, not UTF-16 units. */
+export interface Match {
+  /** Null when the title is what was found. */
+  readonly message_id: string | null;
+  readonly text: string;
+  readonly spans: readonly (readonly [number, number])[];
 }
 
 export interface ChatSummary {
@@ -109,8 +119,59 @@ export interface ChatSummary {
   /** Empty until the first message. */
   readonly title: string;
   readonly model: string | null;
+  readonly folder: string | null;
+  readonly is_pinned: boolean;
+  readonly is_archived: boolean;
+  /** Held in the hub's memory alone, and in no list. */
+  readonly is_temporary: boolean;
+  readonly is_shared: boolean;
+  /** The newest message of the branch that was shown last. */
+  readonly head_id: string | null;
+  /** Only in the answer to a search. */
+  readonly match: Match | null;
   readonly created_at: string;
   readonly updated_at: string;
+}
+
+export interface Folder {
+  readonly name: string;
+  readonly chats: number;
+}
+
+/** A branch of a chat that its owner lets others read, as it was when it was shared. */
+export interface Share {
+  readonly id: string;
+  /** The address of its page, without the hub's own. */
+  readonly url: string;
+  readonly chat_id: string;
+  readonly title: string;
+  readonly owner: string;
+  /** Names of those who may read it. */
+  readonly users: readonly string[];
+  readonly leaf_id: string | null;
+  readonly created_at: string;
+}
+
+export type SharedWithMe = Pick<Share, 'id' | 'title' | 'owner' | 'created_at'>;
+
+export interface SharedChat extends SharedWithMe {
+  readonly messages: readonly Message[];
+}
+
+export interface Preset {
+  readonly id: string;
+  readonly name: string;
+  readonly system_prompt: string;
+  /** Request fields for the model server, such as `temperature`. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly model: string | null;
+}
+
+export interface Preferences {
+  /** Model ids, `PROVIDER/MODEL`. */
+  readonly favourites: readonly string[];
+  readonly theme: 'system' | 'light' | 'dark' | null;
+  readonly send_key: 'enter' | 'ctrl_enter';
 }
 
 export interface Chat extends ChatSummary {
@@ -128,6 +189,30 @@ export interface Timings {
   readonly first_token_s: number | null;
   readonly tokens_per_s: number | null;
   readonly duration_s: number | null;
+  /** How long it reasoned before the first word of its answer. */
+  readonly reasoning_s: number | null;
+}
+
+/** A file that somebody attached, or is about to. */
+export interface Attachment {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'image' | 'text' | 'document';
+  readonly media_type: string;
+  readonly bytes: number;
+  /** Characters of its text, as the model gets it; null for a picture. */
+  readonly text_chars: number | null;
+}
+
+/** Why an answer has not begun, and what can be done. */
+export interface WaitingFor {
+  readonly code: string;
+  readonly message: string;
+  readonly provider_id: string | null;
+  readonly provider_name: string;
+  readonly session_id: string | null;
+  readonly estimate_s: number | null;
+  readonly can_restart: boolean;
 }
 
 export interface Message {
@@ -135,8 +220,13 @@ export interface Message {
   readonly parent_id: string | null;
   readonly role: string;
   readonly content: string;
+  /** Code points of `content` that stood before the answer was continued; 0 as a rule. */
+  readonly continued_chars: number;
   readonly reasoning: string | null;
+  readonly tool_calls: readonly Readonly<Record<string, unknown>>[] | null;
+  readonly attachments: readonly Attachment[];
   readonly status: MessageStatus;
+  readonly waiting: WaitingFor | null;
   readonly run_id: string | null;
   readonly model: string | null;
   readonly provider: {

@@ -3,6 +3,8 @@ import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../state/conversation';
 import { SentenceFeed } from '../stream/sentences';
 
+const LOOK_MS = 500;
+
 /** Reads the answer to a screen reader, sentence by sentence. */
 export function Announcer({ conversation }: { readonly conversation: Conversation }) {
   const words = useSignal('');
@@ -10,13 +12,14 @@ export function Announcer({ conversation }: { readonly conversation: Conversatio
   useEffect(() => {
     if (live === null) return undefined;
     const feed = new SentenceFeed();
-    const unsubscribe = live.text.subscribe((text) => {
-      const sentences = feed.push(text);
+    // Nobody hears twice a second: between two looks at the text a token costs nothing here.
+    const timer = setInterval(() => {
+      const sentences = feed.push(live.text.peek());
       if (sentences !== '') words.value = sentences;
-    });
+    }, LOOK_MS);
     return () => {
-      unsubscribe();
-      words.value = feed.rest();
+      clearInterval(timer);
+      words.value = [feed.push(live.text.peek()), feed.rest()].join(' ').trim();
     };
   }, [live, words]);
   return (

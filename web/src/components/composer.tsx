@@ -1,127 +1,154 @@
 import './composer.css';
-import { useSignal } from '@preact/signals';
-import { ArrowUp, Square } from 'lucide';
+import { ArrowUp, Paperclip, SlidersHorizontal, Square } from 'lucide';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import type { Cell } from '../state/cells';
 import { route } from '../state/choice';
+import { composingOf, type Composing } from '../state/composing';
 import type { Conversation } from '../state/conversation';
-import { readDraft, writeDraft } from '../state/drafts';
-import { isConnectOpen, isDrawerOpen, isPickerOpen } from '../state/ui';
+import { sendKey } from '../state/preferences';
+import { isTemporaryHere } from '../state/temporary';
+import { isChatSettingsOpen, isPanelOpen } from '../state/ui';
+import { fit } from './fit';
 import { Icon } from './icon';
 import { RouteNotice } from './route-notice';
-
-const MAX_HEIGHT_PX = 260;
-
-/** Grows with its text up to a limit; through the DOM, since styles in HTML are forbidden here. */
-function fit(area: HTMLTextAreaElement): void {
-  area.style.height = 'auto';
-  area.style.height = `${Math.min(area.scrollHeight, MAX_HEIGHT_PX)}px`;
-}
-
-/** Safari ends a composition before the Enter that took the word: within this time it is that Enter. */
-const COMPOSED_MS = 50;
-let composedAt = -COMPOSED_MS;
-
-/** Enter alone; not the Enter that takes a word from an input method. */
-function isSendKey(event: KeyboardEvent): boolean {
-  const isWord = event.isComposing || event.timeStamp - composedAt < COMPOSED_MS;
-  return event.key === 'Enter' && !event.shiftKey && !isWord;
-}
+import { isSendKey, noteComposed } from './send-key';
+import { UploadChips } from './upload-chips';
 
 interface ComposerProps {
   readonly conversation: Conversation;
   readonly onSent: () => void;
 }
 
-function useDraft(conversation: Conversation) {
-  const chatId = conversation.chatId.value;
-  const text = useSignal('');
-  useLayoutEffect(() => {
-    text.value = readDraft(chatId);
-  }, [conversation, chatId, text]);
-  const write = (next: string): void => {
-    text.value = next;
-    writeDraft(chatId, next);
-  };
-  return { text, write };
-}
-
 function useEscapeToStop(stop: () => void, isLive: boolean): void {
   useEffect(() => {
     if (!isLive) return undefined;
     const onKey = (event: KeyboardEvent): void => {
-      const isElsewhere = isPickerOpen.value || isConnectOpen.value || isDrawerOpen.value;
-      if (event.key === 'Escape' && !event.isComposing && !event.defaultPrevented && !isElsewhere) stop();
+      if (event.key === 'Escape' && !event.isComposing && !event.defaultPrevented && !isPanelOpen.peek()) stop();
     };
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, [stop, isLive]);
 }
 
-function StopButton({ isStopping, onStop }: { readonly isStopping: boolean; readonly onStop: () => void }) {
+function StopButton({ live, onStop }: { readonly live: Cell; readonly onStop: () => void }) {
+  const isStopping = live.isStopping.value;
   return (
-    <button
-      type="button"
-      class="composer-act is-stop"
-      title="Stop (Escape)"
-      aria-disabled={isStopping}
-      onClick={onStop}
-    >
+    <button type="button" class="composer-act is-stop" title="Stop (Escape)" aria-disabled={isStopping} onClick={onStop}>
       <Icon of={Square} size={16} />
       <span class="unseen">{isStopping ? 'Stopping' : 'Stop the answer'}</span>
     </button>
   );
 }
 
-/** Where a message is written. Enter sends, Shift+Enter makes a line; while an answer runs the button is Stop. */
-export function Composer({ conversation, onSent }: ComposerProps) {
+function SendButton({ canSend }: { readonly canSend: boolean }) {
+  const key = sendKey.value === 'ctrl_enter' ? 'Ctrl+Enter' : 'Enter';
+  return (
+    <button type="submit" class="composer-act" aria-label="Send" title={`Send (${key})`} aria-disabled={!canSend}>
+      <Icon of={ArrowUp} size={20} />
+    </button>
+  );
+}
+
+/** Files by a click, and the settings of this chat. */
+function Tools({ composing, conversation }: { readonly composing: Composing; readonly conversation: Conversation }) {
+  const input = useRef<HTMLInputElement>(null);
+  const isSet = Object.keys(conversation.settings.value).length > 0;
+  return (
+    <div class="composer-tools">
+      <button type="button" class="icon-button" aria-label="Attach files" title="Attach files" onClick={() => input.current?.click()}>
+        <Icon of={Paperclip} />
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label="Files"
+        onChange={(event) => {
+          composing.uploads.add([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = '';
+        }}
+      />
+      <button
+        type="button"
+        class={isSet ? 'icon-button is-set' : 'icon-button'}
+        aria-label={isSet ? 'System prompt and sampling (set)' : 'System prompt and sampling'}
+        title="System prompt and sampling"
+        aria-haspopup="dialog"
+        onClick={() => (isChatSettingsOpen.value = true)}
+      >
+        <Icon of={SlidersHorizontal} />
+      </button>
+    </div>
+  );
+}
+
+function TextArea({ composing, send }: { readonly composing: Composing; readonly send: (event: Event) => void }) {
   const area = useRef<HTMLTextAreaElement>(null);
-  const { text, write } = useDraft(conversation);
-  const live = conversation.live.value;
-  const isLive = live !== null;
-  const model = route.value?.modelId ?? null;
-  const canSend = text.value.trim() !== '' && model !== null && !isLive;
-  const stop = (): void => {
-    if (live !== null && !live.isStopping.value) void conversation.stop(live);
-    area.current?.focus();
-  };
-  useEscapeToStop(stop, isLive);
+  const text = composing.text.value;
   useEffect(() => {
     if (window.matchMedia('(hover: hover)').matches) area.current?.focus();
-  }, [conversation]);
+  }, [composing]);
   useLayoutEffect(() => {
     if (area.current !== null) fit(area.current);
-  }, [text.value]);
+  }, [text]);
+  const onPaste = (event: ClipboardEvent): void => {
+    const pasted = [...(event.clipboardData?.files ?? [])];
+    if (pasted.length > 0) composing.uploads.add(pasted);
+    else if (!composing.takePaste(event.clipboardData?.getData('text/plain') ?? '')) return;
+    event.preventDefault();
+  };
+  return (
+    <textarea
+      id="message"
+      ref={area}
+      rows={1}
+      dir="auto"
+      placeholder="Message…"
+      enterkeyhint={sendKey.value === 'enter' ? 'send' : 'enter'}
+      value={text}
+      onInput={(event) => composing.write(event.currentTarget.value)}
+      onPaste={onPaste}
+      onCompositionEnd={noteComposed}
+      onKeyDown={(event) => isSendKey(event) && send(event)}
+    />
+  );
+}
+
+/** Where a message is written. A key sends, Shift+Enter makes a line; while an answer runs the button is Stop. */
+export function Composer({ conversation, onSent }: ComposerProps) {
+  const form = useRef<HTMLFormElement>(null);
+  const composing = composingOf(conversation);
+  const { uploads } = composing;
+  const live = conversation.live.value;
+  const model = route.value?.modelId ?? null;
+  const isTemporary = conversation.isTemporary.value ?? isTemporaryHere.value;
+  const hasWords = composing.text.value.trim() !== '';
+  const canSend = hasWords && model !== null && live === null && !uploads.isBusy;
+  const stop = (): void => {
+    if (live !== null && !live.isStopping.value) void conversation.stop(live);
+    form.current?.querySelector('textarea')?.focus();
+  };
+  useEscapeToStop(stop, live !== null);
   const send = (event: Event): void => {
     event.preventDefault();
     if (!canSend) return;
-    const content = text.value.trim();
-    write('');
+    const content = composing.text.value.trim();
+    const files = uploads.ready;
+    composing.clear();
     onSent();
-    void conversation.send(content, model);
+    void conversation.send(content, model, files);
   };
   return (
-    <form class="composer" aria-label="Write a message" onSubmit={send}>
-      <RouteNotice />
-      <div class="composer-box">
+    <form class="composer" ref={form} aria-label="Write a message" onSubmit={send}>
+      <RouteNotice waitsFor={live?.message.value.waiting?.provider_id ?? null} />
+      <div class={isTemporary ? 'composer-box is-temporary' : 'composer-box'}>
+        <UploadChips uploads={uploads} onInline={(text) => composing.write(composing.text.peek() + text)} />
         <label class="unseen" for="message">Message</label>
-        <textarea
-          id="message"
-          ref={area}
-          rows={1}
-          placeholder="Message…"
-          enterkeyhint="send"
-          value={text.value}
-          onInput={(event) => write(event.currentTarget.value)}
-          onCompositionEnd={(event) => (composedAt = event.timeStamp)}
-          onKeyDown={(event) => isSendKey(event) && send(event)}
-        />
-        {isLive ? (
-          <StopButton isStopping={live.isStopping.value} onStop={stop} />
-        ) : (
-          <button type="submit" class="composer-act" aria-label="Send" title="Send (Enter)" aria-disabled={!canSend}>
-            <Icon of={ArrowUp} size={20} />
-          </button>
-        )}
+        <TextArea composing={composing} send={send} />
+        <Tools composing={composing} conversation={conversation} />
+        {uploads.items.value.length > 0 && !hasWords && <p class="composer-hint">Write what to do with it.</p>}
+        {live === null ? <SendButton canSend={canSend} /> : <StopButton live={live} onStop={stop} />}
       </div>
     </form>
   );

@@ -125,8 +125,8 @@ function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () 
   return (
     <li class="key-row">
       <div class="key-words">
-        <span class="session-name">{item.name}</span> <code>{`${item.prefix}…`}</code>
-        <p class="session-facts">{[item.scopes.join(', '), lifeOf(item, now.value), used].join(' · ')}</p>
+        <span class="row-name">{item.name}</span> <code>{`${item.prefix}…`}</code>
+        <p class="row-facts">{[item.scopes.join(', '), lifeOf(item, now.value), used].join(' · ')}</p>
       </div>
       <button type="button" class="button is-small is-bad" onClick={onRevoke}>Revoke</button>
     </li>

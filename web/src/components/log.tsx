@@ -6,7 +6,7 @@ import type { LogLine, Trouble } from '../api/types';
 import { EventSubscription, type SourceState } from '../stream/source';
 import { clockTime } from '../words';
 import { CopyButton } from './copy';
-import { EndKeeper } from './transcript';
+import { EndKeeper } from './end-keeper';
 import { TroubleNote } from './trouble';
 
 /** Older lines are dropped from the page, not from the hub. */

@@ -1,53 +1,9 @@
 import './markdown.css';
 import type { ReadonlySignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { MarkdownView } from '../stream/markdown/view';
 import { copyText } from './copy';
-
-/** A repaint may take this share of the time; a costly text is painted less often. */
-const SHARE = 0.1;
-/** Growing text looks the same 30 times a second as 60 times, and costs half. */
-const SHORTEST_MS = 30;
-
-/** Calls `paint` at most once per frame, and less often when painting is slow. */
-class Painter {
-  #frame = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #notBefore = 0;
-  readonly #paint: () => void;
-
-  constructor(paint: () => void) {
-    this.#paint = paint;
-  }
-
-  ask(): void {
-    if (this.#frame !== 0 || this.#timer !== undefined) return;
-    const wait = this.#notBefore - performance.now();
-    if (wait > 16) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#request();
-      }, wait);
-    } else this.#request();
-  }
-
-  stop(): void {
-    cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
-    this.#frame = 0;
-    this.#timer = undefined;
-  }
-
-  #request(): void {
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      const start = performance.now();
-      this.#paint();
-      const cost = performance.now() - start;
-      this.#notBefore = start + Math.max(SHORTEST_MS, cost / SHARE);
-    });
-  }
-}
+import { Painter } from './painter';
 
 interface MarkdownProps {
   readonly text: ReadonlySignal<string>;
@@ -58,12 +14,14 @@ interface MarkdownProps {
 export function Markdown({ text, isDone }: MarkdownProps) {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | null>(null);
-  useEffect(() => {
+  // Before the first paint: a message is never seen without its words, so nothing below it jumps.
+  useLayoutEffect(() => {
     const element = root.current;
     if (element === null) return undefined;
     view.current ??= new MarkdownView(element);
     const mine = view.current;
     if (isDone) return text.subscribe((now) => mine.update(now, true));
+    mine.update(text.peek(), false);
     const painter = new Painter(() => mine.update(text.peek(), false));
     const unsubscribe = text.subscribe(() => painter.ask());
     return () => {

@@ -6,75 +6,47 @@ import { useEffect, useRef } from 'preact/hooks';
 import { revivalOf } from '../state/acts';
 import { choose, route } from '../state/choice';
 import { now } from '../state/clock';
+import { favourites, preferencesTrouble, toggleFavourite } from '../state/preferences';
 import { firstActive, moveActive, pickerGroups, type PickerOption } from '../state/picker';
 import { providers } from '../state/store';
 import { openConnect } from '../state/ui';
 import { Icon } from './icon';
-import { Status } from './status';
-
-interface OptionProps {
-  readonly option: PickerOption;
-  readonly id: string;
-  readonly isActive: boolean;
-  readonly isChosen: boolean;
-  readonly onChoose: () => void;
-  readonly onHover: () => void;
-}
-
-function Option({ option, id, isActive, isChosen, onChoose, onHover }: OptionProps) {
-  const { provider } = option;
-  const isStopped = provider.status === 'stopped';
-  const revival = isStopped ? revivalOf(provider) : null;
-  const className = `picker-option${isActive ? ' is-active' : ''}${isStopped ? ' is-stopped' : ''}`;
-  const revive = (event: MouseEvent): void => {
-    event.stopPropagation();
-    void revival?.act();
-    onChoose();
-  };
-  return (
-    <div
-      id={id}
-      class={className}
-      role="option"
-      aria-selected={isChosen}
-      aria-disabled={option.modelId === null}
-      onClick={onChoose}
-      onPointerMove={onHover}
-    >
-      <span class="picker-name">
-        <span class="picker-model">{option.name}</span>
-        {option.modelId !== null && <span class="picker-provider">{provider.name}</span>}
-      </span>
-      <span class="picker-detail">{option.detail}</span>
-      <span class="picker-state">
-        <Status status={provider.status} />
-        {revival !== null && (
-          <span class="picker-restart" aria-hidden="true" onClick={revive}>
-            {revival.words}
-          </span>
-        )}
-      </span>
-    </div>
-  );
-}
+import { groupLabel, PickerHead, PickerLine } from './picker-line';
+import { TroubleNote } from './trouble';
 
 /** Everything about moving and choosing in one place; the lines only draw. */
 function usePicker(onClose: () => void) {
   const query = useSignal('');
-  const groups = useComputed(() => pickerGroups(providers.value, query.value, now.value));
+  const said = useSignal('');
+  const groups = useComputed(() =>
+    pickerGroups(providers.value, {
+      query: query.value,
+      now: now.value,
+      favourites: favourites.value,
+      revivalWords: (provider) => revivalOf(provider)?.words ?? null,
+    }),
+  );
   const options = useComputed(() => groups.value.flatMap((group) => group.options));
   const active = useSignal(firstActive(options.peek(), route.peek()?.modelId ?? null));
   const pick = (option: PickerOption | undefined): void => {
-    if (option?.modelId === null || option === undefined) return;
-    choose(option.modelId);
-    onClose();
+    if (option?.kind === 'revival') void revivalOf(option.provider)?.act();
+    // A stopped provider that is had back is where the words will go, too.
+    const modelId = option?.kind === 'revival' ? (option.provider.models[0]?.id ?? null) : (option?.modelId ?? null);
+    if (modelId !== null) choose(modelId);
+    if (modelId !== null || option?.kind === 'revival') onClose();
+  };
+  const star = (option: PickerOption | undefined): void => {
+    if (option === undefined || option.modelId === null) return;
+    said.value = `${option.name} ${favourites.peek().has(option.modelId) ? 'is no favourite any more' : 'is a favourite'}`;
+    void toggleFavourite(option.modelId);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    const next = moveActive(active.value, event.key, options.value.length);
     // Home and End move in the text while there is text to move in.
     const isTextKey = (event.key === 'Home' || event.key === 'End') && query.value !== '';
-    if (next !== null && !isTextKey) active.value = next;
+    const next = isTextKey ? null : moveActive(active.value, event.key, options.value.length);
+    if (next !== null) active.value = next;
+    else if (event.altKey && event.code === 'KeyF') star(options.value[active.value]);
     else if (event.key === 'Enter') pick(options.value[active.value]);
     else if (event.key === 'Escape') onClose();
     else return;
@@ -85,11 +57,11 @@ function usePicker(onClose: () => void) {
     query.value = text;
     active.value = 0;
   };
-  return { query, groups, options, active, pick, onKeyDown, search };
+  return { query, said, groups, options, active, pick, onKeyDown, search };
 }
 
 function Empty({ isSearch }: { readonly isSearch: boolean }) {
-  if (isSearch) return <p class="picker-empty">Nothing matches. Search by model, provider, host or status.</p>;
+  if (isSearch) return <p class="picker-empty">Nothing matches. Search by model, provider, host, cluster, GPU or status.</p>;
   return <p class="picker-empty">No model is connected yet. Start a session, or open a tunnel to a model that you run.</p>;
 }
 
@@ -108,9 +80,23 @@ function usePickerPage(box: RefObject<HTMLDivElement | null>, active: number, on
   }, [onClose]);
 }
 
+function Foot({ said, onClose }: { readonly said: string; readonly onClose: () => void }) {
+  const connect = (): void => {
+    onClose();
+    openConnect();
+  };
+  return (
+    <div class="picker-foot">
+      <button type="button" class="picker-connect" onClick={connect}><Icon of={Plus} size={16} /> Connect a model</button>
+      <span class="picker-hint"><kbd>Alt</kbd> <kbd>F</kbd> favourite</span>
+      <span class="unseen" role="status">{said}</span>
+    </div>
+  );
+}
+
 /** The list of all models, by provider and with their statuses. Search, arrows, Enter, Escape. */
 export function Picker({ onClose }: { readonly onClose: () => void }) {
-  const { query, groups, options, active, pick, onKeyDown, search } = usePicker(onClose);
+  const { query, said, groups, options, active, pick, onKeyDown, search } = usePicker(onClose);
   const box = useRef<HTMLDivElement>(null);
   usePickerPage(box, active.value, onClose);
   const activeId = options.value[active.value] === undefined ? undefined : `picker-${active.value}`;
@@ -134,18 +120,18 @@ export function Picker({ onClose }: { readonly onClose: () => void }) {
         />
       </div>
       <div class="picker-list" id="picker-list" role="listbox" aria-label="Models" tabindex={-1}>
-        {groups.value.map((group) => (
-          <div key={group.title} role="group" aria-label={group.title} class="picker-group">
-            <div class="picker-title" role="presentation">{group.title}</div>
+        {groups.value.map((group, at) => (
+          <div key={group.key} role="group" aria-label={groupLabel(group)} class={group.provider?.status === 'stopped' ? 'picker-group is-stopped' : 'picker-group'}>
+            <PickerHead group={group} isFirst={groups.value[at - 1]?.section !== group.section} />
             {group.options.map((option) => {
               const index = options.value.indexOf(option);
               return (
-                <Option
+                <PickerLine
                   key={option.key}
                   id={`picker-${index}`}
                   option={option}
                   isActive={index === active.value}
-                  isChosen={option.modelId !== null && option.modelId === route.value?.modelId}
+                  isChosen={group.provider !== null && option.modelId !== null && option.modelId === route.value?.modelId}
                   onChoose={() => pick(option)}
                   onHover={() => (active.value = index)}
                 />
@@ -155,16 +141,8 @@ export function Picker({ onClose }: { readonly onClose: () => void }) {
         ))}
       </div>
       {options.value.length === 0 && <Empty isSearch={query.value !== ''} />}
-      <button
-        type="button"
-        class="picker-connect"
-        onClick={() => {
-          onClose();
-          openConnect();
-        }}
-      >
-        <Icon of={Plus} size={16} /> Connect a model
-      </button>
+      {preferencesTrouble.value !== null && <TroubleNote trouble={preferencesTrouble.value} />}
+      <Foot said={said.value} onClose={onClose} />
     </div>
   );
 }

@@ -1,12 +1,14 @@
 import './route-line.css';
 import { ChevronDown, Menu } from 'lucide';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { route, type Route } from '../state/choice';
 import { now } from '../state/clock';
+import { onAct } from '../state/shortcuts';
 import { world } from '../state/store';
 import { isDrawerOpen, isPickerOpen } from '../state/ui';
 import type { AnyStatus } from '../words';
-import { timeLeft } from '../words';
+import { gpuWords, timeLeft } from '../words';
+import { ChatActs } from './chat-acts';
 import { Icon } from './icon';
 import { Picker } from './picker';
 import { Status } from './status';
@@ -22,7 +24,7 @@ export function routePlace({ provider }: Route, at: number): readonly string[] {
   const session = provider?.session;
   const cluster = typeof session?.cluster === 'string' ? session.cluster : session?.cluster?.name;
   const left = provider?.status === 'stopped' ? null : timeLeft(session?.wall_time_ends_at, at);
-  return [session?.host, cluster, left].filter((part) => typeof part === 'string');
+  return [session?.host, cluster, gpuWords(session?.gpus), left].filter((part) => typeof part === 'string');
 }
 
 function Current({ line }: { readonly line: Route }) {
@@ -64,6 +66,7 @@ export function RouteLine() {
     isPickerOpen.value = false;
     button.current?.focus();
   };
+  useEffect(() => onAct('model', () => (isPickerOpen.value = !isPickerOpen.peek())), []);
   const line = route.value;
   const places = line === null ? [] : routePlace(line, now.value);
   return (
@@ -91,6 +94,7 @@ export function RouteLine() {
         )}
         {isPickerOpen.value && <Picker onClose={close} />}
       </div>
+      <ChatActs />
     </header>
   );
 }

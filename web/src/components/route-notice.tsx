@@ -4,6 +4,7 @@ import { route, type Route } from '../state/choice';
 import { connection, world } from '../state/store';
 import { filled, type AnyStatus } from '../words';
 import { routeStatus } from './route-line';
+import { Said } from './said';
 import { Status } from './status';
 
 interface Notice {
@@ -46,19 +47,24 @@ export function routeNotice(line: Route | null, isHubLost: boolean, trouble: Tro
   }
 }
 
+interface RouteNoticeProps {
+  /** The provider that a message in view waits for: that message says all about it. */
+  readonly waitsFor: string | null;
+}
+
 /** Trouble of the route, said above the place where one writes, with its one action. */
-export function RouteNotice() {
+export function RouteNotice({ waitsFor }: RouteNoticeProps) {
   const line = route.value;
   const sessionId = line?.provider?.session?.id;
   const trouble = sessionId === undefined ? null : (sessionTroubles.value.get(sessionId) ?? null);
   const isHubLost = connection.value === 'retrying' && world.value.isKnown;
   const notice = routeNotice(line, isHubLost, trouble);
-  if (notice === null) return null;
+  if (notice === null || (!isHubLost && waitsFor !== null && line?.provider?.id === waitsFor)) return null;
   const { revival } = notice;
   return (
     <div class="route-notice" role="status">
       <Status status={notice.status} />
-      <span class="route-notice-words">{notice.words}</span>
+      <span class="route-notice-words"><Said text={notice.words} /></span>
       {revival !== null && (
         <button type="button" class="button is-small" onClick={() => void revival.act()}>
           {revival.words}

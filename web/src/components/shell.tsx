@@ -2,12 +2,20 @@ import './shell.css';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { go, path } from '../router';
+import { removeChat } from '../state/chat-acts';
+import { chatIdOf } from '../state/conversations';
+import { focusComposer, focusOn } from '../state/focus';
+import { onAct } from '../state/shortcuts';
 import { connection, world } from '../state/store';
+import { TEMPORARY } from '../state/temporary';
 import { pending, undo, undoTrouble } from '../state/undo';
-import { isDrawerOpen } from '../state/ui';
-import { ConnectDialog } from './connect';
+import { isConnectOpen, isDrawerOpen, isPaletteOpen, isPanelOpen, isShortcutsOpen, moving, openShortcuts, sharing } from '../state/ui';
+import { GoneBar } from './gone-bar';
+import { lazy } from './lazy';
+import { MenuLayer } from './menu';
 import { MenuButton } from './route-line';
 import { Sidebar } from './sidebar';
+import { SignInAgain } from './sign-in-again';
 import { TroubleNote } from './trouble';
 
 /** What was just removed and can be taken back for ten seconds. */
@@ -30,40 +38,101 @@ function UndoBar() {
   );
 }
 
-function useShellKeys(): void {
+const Palette = lazy(async () => (await import('./palette')).Palette);
+const ShortcutList = lazy(async () => (await import('./shortcut-list')).ShortcutList);
+const FolderDialog = lazy(async () => (await import('./folder-dialog')).FolderDialog);
+const ShareDialog = lazy(async () => (await import('./share-dialog')).ShareDialog);
+const ConnectDialog = lazy(async () => (await import('./connect')).ConnectDialog);
+
+/** Panels above the page; their code comes when the first one is opened, and before that in idle time. */
+function Panels() {
+  return (
+    <>
+      {isPaletteOpen.value && <Palette />}
+      {isShortcutsOpen.value && <ShortcutList />}
+      {moving.value !== null && <FolderDialog />}
+      {sharing.value !== null && <ShareDialog />}
+      {isConnectOpen.value && <ConnectDialog />}
+      <MenuLayer />
+      <SignInAgain />
+    </>
+  );
+}
+
+function searchChats(): void {
+  isDrawerOpen.value = true;
+  // The drawer is the sidebar of a narrow page; on a wide one the field is there already.
+  requestAnimationFrame(() => focusOn('chat-search'));
+}
+
+function deleteThisChat(): void {
+  const chat = world.peek().chats.get(chatIdOf(path.peek()) ?? '');
+  if (chat !== undefined) removeChat(chat);
+}
+
+function goAndWrite(to: string): void {
+  go(to);
+  requestAnimationFrame(focusComposer);
+}
+
+/** What the shortcuts of the whole page do. A press is left alone while a panel is open. */
+function useShellShortcuts(): void {
   useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if ((event.metaKey || event.ctrlKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'k') {
-        event.preventDefault();
-        go('/');
-      }
+    const unlessPanel = (act: () => void) => (): void => {
+      if (!isPanelOpen.peek()) act();
     };
+    const undone = [
+      onAct('palette', () => (isPaletteOpen.value = !isPaletteOpen.peek())),
+      onAct('new-chat', unlessPanel(() => goAndWrite('/'))),
+      onAct('temporary-chat', unlessPanel(() => goAndWrite(TEMPORARY))),
+      onAct('search', unlessPanel(searchChats)),
+      onAct('write', unlessPanel(focusComposer)),
+      onAct('delete-chat', unlessPanel(deleteThisChat)),
+      onAct('shortcuts', unlessPanel(openShortcuts)),
+    ];
+    return () => undone.forEach((undo) => undo());
+  }, []);
+}
+
+function useDrawer(): void {
+  useEffect(() => {
     const wide = window.matchMedia('(width >= 54rem)');
     const onWide = (): void => {
       if (wide.matches) isDrawerOpen.value = false;
     };
-    document.addEventListener('keydown', onKey);
     wide.addEventListener('change', onWide);
-    return () => {
-      document.removeEventListener('keydown', onKey);
-      wide.removeEventListener('change', onWide);
-    };
+    return () => wide.removeEventListener('change', onWide);
   }, []);
   useEffect(() => {
     isDrawerOpen.value = false;
   }, [path.value]);
 }
 
+/** Fetches the panels' code once the page is ready and the browser has nothing better to do. */
+function usePrefetch(): void {
+  useEffect(() => {
+    const timer = setTimeout(() => [Palette, ConnectDialog, ShortcutList].forEach(({ prefetch }) => prefetch()), PREFETCH_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}
+
+const PREFETCH_MS = 2000;
+
 /** The frame of every page of somebody who is signed in. */
 export function Shell({ children }: { readonly children: ComponentChildren }) {
-  useShellKeys();
+  useShellShortcuts();
+  useDrawer();
+  usePrefetch();
   return (
     <div class="shell">
       <Sidebar />
       {isDrawerOpen.value && <div class="scrim" onClick={() => (isDrawerOpen.value = false)} />}
-      <main class="shell-main" inert={isDrawerOpen.value}>{children}</main>
+      <main class="shell-main" inert={isDrawerOpen.value}>
+        <GoneBar />
+        {children}
+      </main>
       <UndoBar />
-      <ConnectDialog />
+      <Panels />
     </div>
   );
 }

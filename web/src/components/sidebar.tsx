@@ -1,69 +1,16 @@
 import './sidebar.css';
-import { useComputed, useSignal } from '@preact/signals';
-import { BookOpen, Plug, Plus, Search, Server, Settings, SquarePen, Trash2, X } from 'lucide';
+import { BookOpen, Command, Ghost, Plug, Plus, Search, Server, Settings, SquarePen, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import { useEffect, useRef } from 'preact/hooks';
-import type { ChatSummary } from '../api/types';
 import { path } from '../router';
-import { removeChat } from '../state/acts';
-import { now } from '../state/clock';
-import { chatIdOf } from '../state/conversations';
-import { account, chats, chatsTrouble, loadChats, sessions, world } from '../state/store';
-import { isDrawerOpen, openConnect } from '../state/ui';
-import { dayGroup, filled } from '../words';
+import { chatSearch } from '../state/search';
+import { keysOf } from '../state/shortcuts';
+import { account, sessions } from '../state/store';
+import { TEMPORARY } from '../state/temporary';
+import { isDrawerOpen, openConnect, openPalette } from '../state/ui';
+import { ChatList } from './chat-list';
 import { Icon, Mark } from './icon';
-import { TroubleNote } from './trouble';
-
-const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
-
-function ChatRow({ chat }: { readonly chat: ChatSummary }) {
-  const title = filled(chat.title) ?? 'New chat';
-  const isHere = chatIdOf(path.value) === chat.id;
-  return (
-    <li class={isHere ? 'chat-row is-here' : 'chat-row'}>
-      <a href={`/chat/${chat.id}`} aria-current={isHere ? 'page' : undefined} title={title}>{title}</a>
-      <button type="button" class="icon-button" aria-label={`Delete ${title}`} title="Delete" onClick={() => removeChat(chat)}>
-        <Icon of={Trash2} size={15} />
-      </button>
-    </li>
-  );
-}
-
-function groupByDay(all: readonly ChatSummary[], at: number): ReadonlyMap<string, readonly ChatSummary[]> {
-  const groups = new Map<string, ChatSummary[]>();
-  for (const chat of all) {
-    const name = dayGroup(chat.updated_at, at);
-    groups.set(name, [...(groups.get(name) ?? []), chat]);
-  }
-  return groups;
-}
-
-function Chats({ query }: { readonly query: string }) {
-  const found = useComputed(() => chats.value);
-  const words = query.trim().toLowerCase();
-  const all = words === '' ? found.value : found.value.filter((chat) => chat.title.toLowerCase().includes(words));
-  if (chatsTrouble.value !== null) {
-    return (
-      <TroubleNote trouble={chatsTrouble.value}>
-        <button type="button" class="button is-small" onClick={() => void loadChats()}>Try again</button>
-      </TroubleNote>
-    );
-  }
-  if (all.length === 0) {
-    const empty = words !== '' ? 'No chat has these words in its title.' : world.value.isKnown ? 'Your chats will be listed here.' : '';
-    return <p class="sidebar-empty">{empty}</p>;
-  }
-  return (
-    <>
-      {[...groupByDay(all, now.value)].map(([day, rows]) => (
-        <section key={day} aria-label={day}>
-          <h2 class="sidebar-day">{day}</h2>
-          <ul>{rows.map((chat) => <ChatRow key={chat.id} chat={chat} />)}</ul>
-        </section>
-      ))}
-    </>
-  );
-}
+import { SearchHits } from './search-hits';
 
 function NavLink({ href, icon, children }: { readonly href: string; readonly icon: IconNode; readonly children: string }) {
   const isHere = path.value === href || path.value.startsWith(`${href}/`);
@@ -95,8 +42,43 @@ function Foot() {
   );
 }
 
+/** A new chat, and beside it one that leaves no trace. */
+function NewChat() {
+  return (
+    <div class="new-chat">
+      <a class="button" href="/"><Icon of={SquarePen} size={16} /> New chat</a>
+      <a class="icon-button" href={TEMPORARY} title="Temporary chat: nothing is stored"><Icon of={Ghost} size={17} /><span class="unseen">Temporary chat</span></a>
+      <button type="button" class="icon-button" title={`Commands (${keysOf('palette')})`} onClick={openPalette}>
+        <Icon of={Command} size={16} /><span class="unseen">Commands</span>
+      </button>
+    </div>
+  );
+}
+
+function SearchField() {
+  return (
+    <div class="sidebar-search">
+      <Icon of={Search} size={15} />
+      <input
+        id="chat-search"
+        type="search"
+        aria-label="Search chats"
+        placeholder="Search chats"
+        autocomplete="off"
+        maxLength={200}
+        value={chatSearch.query.value}
+        onInput={(event) => chatSearch.search(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Escape' || chatSearch.query.peek() === '') return;
+          event.stopPropagation();
+          chatSearch.search('');
+        }}
+      />
+    </div>
+  );
+}
+
 export function Sidebar() {
-  const query = useSignal('');
   const aside = useRef<HTMLElement>(null);
   const isOpen = isDrawerOpen.value;
   useEffect(() => {
@@ -119,21 +101,9 @@ export function Sidebar() {
           <Icon of={X} size={20} />
         </button>
       </div>
-      <a class="button new-chat" href="/">
-        <Icon of={SquarePen} size={16} /> New chat <kbd aria-hidden="true">{isMac ? '⌘K' : 'Ctrl K'}</kbd>
-      </a>
-      <div class="sidebar-search">
-        <Icon of={Search} size={15} />
-        <input
-          type="search"
-          aria-label="Search chats"
-          placeholder="Search chats"
-          autocomplete="off"
-          value={query.value}
-          onInput={(event) => (query.value = event.currentTarget.value)}
-        />
-      </div>
-      <nav class="sidebar-chats" aria-label="Chats"><Chats query={query.value} /></nav>
+      <NewChat />
+      <SearchField />
+      <nav class="sidebar-chats" aria-label="Chats">{chatSearch.query.value.trim() === '' ? <ChatList /> : <SearchHits />}</nav>
       <Foot />
     </aside>
   );

@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { toTrouble } from '../api/errors';
 import { sessions as api } from '../api/hub';
 import type { Cluster, Session, Template, TemplateParam, Trouble } from '../api/types';
-import { bestTemplate, isMore, toParams, typedDefault, usableFirst, type Typed } from '../state/form';
+import { bestTemplate, commonObstacle, isMore, toParams, typedDefault, usableFirst, type Typed } from '../state/form';
 import { putSession } from '../state/store';
 import { Param } from './param';
 import { TroubleNote } from './trouble';
@@ -148,6 +148,8 @@ export function StartForm({ onStarted }: { readonly onStarted: (session: Session
       </TroubleNote>
     );
   }
+  const obstacle = commonObstacle(all.value);
+  if (obstacle !== null && clusters.value.length < 2) return <p class="quiet">{obstacle}</p>;
   return (
     <form
       class="start-form"

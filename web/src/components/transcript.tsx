@@ -2,62 +2,13 @@ import './transcript.css';
 import { useSignal } from '@preact/signals';
 import { ArrowDown } from 'lucide';
 import type { RefObject } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../state/conversation';
 import { Announcer } from './announcer';
+import { EndKeeper } from './end-keeper';
 import { Icon } from './icon';
 import { MessageView } from './message';
-
-/** How many messages are drawn at first; earlier ones come when one scrolls towards them. */
-const WINDOW = 60;
-/** Within this distance of the end, the reader is at the end. */
-const NEAR_PX = 32;
-
-const distanceToEnd = (box: HTMLElement): number => box.scrollHeight - box.scrollTop - box.clientHeight;
-
-/**
- * Keeps the end in view while text grows, and lets go for good as soon as the reader scrolls up.
- * Only going back to the end, or `pin`, takes hold again.
- */
-export class EndKeeper {
-  isPinned = true;
-  #lastTop = 0;
-  readonly #box: HTMLElement;
-  readonly #onChange: (isPinned: boolean) => void;
-
-  constructor(box: HTMLElement, onChange: (isPinned: boolean) => void) {
-    this.#box = box;
-    this.#onChange = onChange;
-  }
-
-  readonly onScroll = (): void => {
-    const top = this.#box.scrollTop;
-    if (top < this.#lastTop - 1 && distanceToEnd(this.#box) > NEAR_PX) this.#set(false);
-    else if (top > this.#lastTop && distanceToEnd(this.#box) <= NEAR_PX) this.#set(true);
-    this.#lastTop = top;
-  };
-
-  /** A wheel turned up by a little is a wish too, though the end is still near. */
-  readonly onWheel = (event: WheelEvent): void => {
-    if (event.deltaY < 0 && this.#box.scrollHeight > this.#box.clientHeight) this.#set(false);
-  };
-
-  grow(): void {
-    if (this.isPinned) this.#box.scrollTop = this.#box.scrollHeight;
-    this.#lastTop = this.#box.scrollTop;
-  }
-
-  pin(): void {
-    this.#set(true);
-    this.grow();
-  }
-
-  #set(isPinned: boolean): void {
-    if (this.isPinned === isPinned) return;
-    this.isPinned = isPinned;
-    this.#onChange(isPinned);
-  }
-}
+import { Rows } from './rows';
 
 function useEndKeeper(
   box: RefObject<HTMLDivElement | null>,
@@ -87,24 +38,15 @@ function useEndKeeper(
   return isAway;
 }
 
-/** Draws more of a long chat when its upper end comes near, and keeps what is read in its place. */
-function useWindow(box: RefObject<HTMLDivElement | null>, conversation: Conversation) {
-  const count = useSignal(WINDOW);
-  const sentinel = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    count.value = WINDOW;
-    if (sentinel.current === null) return undefined;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        if (count.peek() < conversation.path.peek().length) count.value += WINDOW;
-      },
-      { root: box.current, rootMargin: '600px 0px 0px 0px' },
-    );
-    observer.observe(sentinel.current);
-    return () => observer.disconnect();
-  }, [box, conversation, count]);
-  return { count, sentinel };
+/** Goes to the message that a search or a link has asked for, once it is there. */
+function useWanted(conversation: Conversation, rows: { current: Rows | null }, keeper: { current: EndKeeper | null }): void {
+  const wanted = conversation.wanted.value;
+  useLayoutEffect(() => {
+    if (wanted === null) return;
+    keeper.current?.release();
+    rows.current?.reveal(wanted);
+    conversation.wanted.value = null;
+  }, [wanted, conversation, rows, keeper]);
 }
 
 interface TranscriptProps {
@@ -115,17 +57,21 @@ interface TranscriptProps {
 export function Transcript({ conversation, keeper }: TranscriptProps) {
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const rows = useRef<Rows>(null);
   const isAway = useEndKeeper(box, content, keeper, conversation);
-  const { count, sentinel } = useWindow(box, conversation);
-  const path = conversation.path.value;
+  useWanted(conversation, rows, keeper);
   return (
     <div class="transcript">
       <div class="transcript-scroll" ref={box} tabindex={0} role="region" aria-label="Messages">
         <div class="transcript-column" ref={content}>
-          <div class="transcript-start" ref={sentinel} />
-          {path.slice(-count.value).map((cell) => (
-            <MessageView key={cell.id} cell={cell} conversation={conversation} />
-          ))}
+          <Rows
+            key={conversation.key}
+            ref={rows}
+            box={box}
+            items={conversation.path.value}
+            isAtEnd={() => keeper.current?.isPinned ?? true}
+            draw={(cell) => <MessageView cell={cell} conversation={conversation} />}
+          />
         </div>
       </div>
       {isAway.value && (

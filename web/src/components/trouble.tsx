@@ -3,6 +3,7 @@ import { TriangleAlert } from 'lucide';
 import type { ComponentChildren } from 'preact';
 import type { Trouble } from '../api/types';
 import { Icon } from './icon';
+import { Said } from './said';
 
 interface TroubleNoteProps {
   readonly trouble: Trouble;
@@ -16,8 +17,8 @@ export function TroubleNote({ trouble, children }: TroubleNoteProps) {
     <div class="trouble" role="alert">
       <Icon of={TriangleAlert} size={18} />
       <div class="trouble-words">
-        <p>{trouble.message}</p>
-        {typeof trouble.hint === 'string' && trouble.hint !== '' && <p class="trouble-hint">{trouble.hint}</p>}
+        <p><Said text={trouble.message} /></p>
+        {typeof trouble.hint === 'string' && trouble.hint !== '' && <p class="trouble-hint"><Said text={trouble.hint} /></p>}
       </div>
       {children}
     </div>

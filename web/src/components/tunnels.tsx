@@ -18,13 +18,13 @@ function TunnelItem({ tunnel, session }: { readonly tunnel: Tunnel; readonly ses
   return (
     <li class="tunnel">
       <div class="tunnel-line">
-        <span class="session-name">{tunnel.name}</span>
-        <span class="session-facts">{`${tunnel.target} · ${bytes(tunnel.bytes_out)} out · ${bytes(tunnel.bytes_in)} in`}</span>
+        <span class="row-name">{tunnel.name}</span>
+        <span class="row-facts">{`${tunnel.target} · ${bytes(tunnel.bytes_out)} out · ${bytes(tunnel.bytes_in)} in`}</span>
         <Status status={tunnel.status} />
       </div>
       {provider !== undefined && (
         <div class="tunnel-line">
-          <span class="session-facts">{modelFacts(provider)}</span>
+          <span class="row-facts">{modelFacts(provider)}</span>
           <Status status={provider.status} words={`model ${provider.status}`} />
         </div>
       )}

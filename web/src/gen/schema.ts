@@ -253,15 +253,77 @@ export interface paths {
         };
         /**
          * List Chats
-         * @description My chats, last used first.
+         * @description My chats: pinned ones first, then last used first; with `q` the best first.
+         *
+         *     All words of `q` have to stand in the title or in one message; the last may be a beginning.
          */
         get: operations["list_chats_api_chats_get"];
         put?: never;
         /**
          * Create Chat
-         * @description Begin a chat.
+         * @description Begin a chat. A temporary one is stored nowhere and listed nowhere.
          */
         post: operations["create_chat_api_chats_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Chats
+         * @description All my chats, temporary ones aside, as one JSON document.
+         */
+        get: operations["export_chats_api_chats_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Folders
+         * @description The folders that my chats are in, archived ones aside.
+         */
+        get: operations["list_folders_api_chats_folders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Chats
+         * @description Have the chats of an export as new chats of mine: all of them, or none.
+         */
+        post: operations["import_chats_api_chats_import_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -291,9 +353,49 @@ export interface paths {
         head?: never;
         /**
          * Change Chat
-         * @description Rename a chat, or set its model or settings.
+         * @description Rename a chat, set its model or settings, file it, pin it, archive it.
          */
         patch: operations["change_chat_api_chats__chat_id__patch"];
+        trace?: never;
+    };
+    "/api/chats/{chat_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Chat
+         * @description A chat as a file: Markdown for one branch, JSON for all of it (or for one branch).
+         */
+        get: operations["export_chat_api_chats__chat_id__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/{chat_id}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fork Chat
+         * @description Begin a new chat with a copy of the branch up to one message.
+         */
+        post: operations["fork_chat_api_chats__chat_id__fork_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/chats/{chat_id}/messages": {
@@ -316,6 +418,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chats/{chat_id}/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Message
+         * @description Delete a message and all below it. `/restore` has it back for ten minutes.
+         */
+        delete: operations["delete_message_api_chats__chat_id__messages__message_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/{chat_id}/messages/{message_id}/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continue Message
+         * @description Go on with an answer that ended early, in the same message. The run says the new text only;
+         *     `continued_chars` of the reply is how much stood there before.
+         */
+        post: operations["continue_message_api_chats__chat_id__messages__message_id__continue_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/{chat_id}/messages/{message_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Message
+         * @description Have a deleted message back, with what was deleted together with it.
+         */
+        post: operations["restore_message_api_chats__chat_id__messages__message_id__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chats/{chat_id}/restore": {
         parameters: {
             query?: never;
@@ -331,6 +494,34 @@ export interface paths {
          */
         post: operations["restore_chat_api_chats__chat_id__restore_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/{chat_id}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Share
+         * @description Who may read a chat of mine, and how far.
+         */
+        get: operations["show_share_api_chats__chat_id__share_get"];
+        /**
+         * Share Chat
+         * @description Let users whom I name read a branch as it is now; what comes later stays mine.
+         */
+        put: operations["share_chat_api_chats__chat_id__share_put"];
+        post?: never;
+        /**
+         * Stop Sharing
+         * @description End a share: nobody reads it any more.
+         */
+        delete: operations["stop_sharing_api_chats__chat_id__share_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -399,6 +590,91 @@ export interface paths {
          *     gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
          */
         get: operations["events_api_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload File
+         * @description Add a file: its bytes are the body, as they are. It goes with the message that has it, or
+         *     after a day without one.
+         */
+        post: operations["upload_file_api_files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show File
+         * @description One of my files.
+         */
+        get: operations["show_file_api_files__file_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete File
+         * @description Remove a file that no message has.
+         */
+        delete: operations["delete_file_api_files__file_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File Content
+         * @description The file itself: a picture as a picture, anything else as a download.
+         */
+        get: operations["file_content_api_files__file_id__content_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File Text
+         * @description What a model reads of the file.
+         */
+        get: operations["file_text_api_files__file_id__text_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -575,6 +851,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Preferences
+         * @description My preferences.
+         */
+        get: operations["show_preferences_api_me_preferences_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Preferences
+         * @description Change some of my preferences; every open page of mine hears of it.
+         */
+        patch: operations["change_preferences_api_me_preferences_patch"];
+        trace?: never;
+    };
     "/api/me/sign-ins": {
         parameters: {
             query?: never;
@@ -613,6 +913,58 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Presets
+         * @description My presets, newest first.
+         */
+        get: operations["list_presets_api_presets_get"];
+        put?: never;
+        /**
+         * Create Preset
+         * @description Keep a system prompt and settings under a name.
+         */
+        post: operations["create_preset_api_presets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets/{preset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Preset
+         * @description One preset of mine.
+         */
+        get: operations["show_preset_api_presets__preset_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Preset
+         * @description Delete a preset; chats that began with it stay as they are.
+         */
+        delete: operations["delete_preset_api_presets__preset_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Preset
+         * @description Change a preset; chats that began with it stay as they are.
+         */
+        patch: operations["change_preset_api_presets__preset_id__patch"];
         trace?: never;
     };
     "/api/providers": {
@@ -724,11 +1076,31 @@ export interface paths {
          *
          *     An event's id is a position in what the run says. `Last-Event-ID` or `?after=` gives what comes
          *     behind it, with nothing missing or doubled. A stream that closes without `end` (the hub stops,
-         *     the sign-in is over) is to be opened again.
+         *     the sign-in is over) is to be opened again. With `?every_ms=` a delta comes that often at most.
          */
         get: operations["watch_run_api_runs__run_id__events_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Run
+         * @description Let a run that waits ask another model instead.
+         */
+        post: operations["move_run_api_runs__run_id__move_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -859,6 +1231,46 @@ export interface paths {
          * @description Ask it to end. One that has ended stays as it is.
          */
         post: operations["stop_session_api_sessions__session_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Shares
+         * @description What others share with me, newest first.
+         */
+        get: operations["list_shares_api_shares_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Share
+         * @description Read a transcript that is mine or that names me; for everybody else it is not there.
+         */
+        get: operations["read_share_api_shares__share_id__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1127,6 +1539,23 @@ export interface components {
             token: string;
         };
         /**
+         * AttachmentOut
+         * @description A file of a message. `kind` is image, text or document; `text_chars` null for an image.
+         */
+        AttachmentOut: {
+            /** Bytes */
+            bytes: number;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["FileKind"];
+            /** Media Type */
+            media_type: string;
+            /** Name */
+            name: string;
+            /** Text Chars */
+            text_chars: number | null;
+        };
+        /**
          * AuditOut
          * @description One act. `actor_id` is null where nobody was signed in.
          */
@@ -1202,9 +1631,16 @@ export interface components {
         };
         /**
          * ChatIn
-         * @description A new chat.
+         * @description A new chat. A temporary one lives in the hub's memory alone, for an hour after its last use.
          */
         ChatIn: {
+            /** Folder */
+            folder?: string | null;
+            /**
+             * Is Temporary
+             * @default false
+             */
+            is_temporary: boolean;
             /** Model */
             model?: string | null;
             /** Settings */
@@ -1219,13 +1655,27 @@ export interface components {
         };
         /**
          * ChatOut
-         * @description A chat. `settings` are request fields for the model server, and `system_prompt`.
+         * @description A chat. `settings` are request fields for the model server, and `system_prompt`; `head_id`
+         *     is the newest message of the branch that was shown last.
          */
         ChatOut: {
             /** Created At */
             created_at: string | null;
+            /** Folder */
+            folder: string | null;
+            /** Head Id */
+            head_id: string | null;
             /** Id */
             id: string;
+            /** Is Archived */
+            is_archived: boolean;
+            /** Is Pinned */
+            is_pinned: boolean;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Is Temporary */
+            is_temporary: boolean;
+            match?: components["schemas"]["MatchOut"] | null;
             /** Model */
             model: string | null;
             /** Settings */
@@ -1242,6 +1692,14 @@ export interface components {
          * @description What is to change; what is left out stays.
          */
         ChatPatch: {
+            /** Folder */
+            folder?: string | null;
+            /** Head Id */
+            head_id?: string | null;
+            /** Is Archived */
+            is_archived?: boolean | null;
+            /** Is Pinned */
+            is_pinned?: boolean | null;
             /** Model */
             model?: string | null;
             /** Settings */
@@ -1302,6 +1760,14 @@ export interface components {
             kind: string;
             /** Name */
             name: string;
+        };
+        /**
+         * ContinueIn
+         * @description Which model goes on with an answer; null: the one that began it.
+         */
+        ContinueIn: {
+            /** Model */
+            model?: string | null;
         };
         /**
          * DeviceIn
@@ -1434,6 +1900,51 @@ export interface components {
             kind: string;
             /** Text */
             text: string;
+        };
+        /**
+         * FileKind
+         * @description How a model gets to see a file.
+         * @enum {string}
+         */
+        FileKind: "image" | "text" | "document";
+        /**
+         * FileOut
+         * @description A file. `pages` are pages, sheets or slides, where it has some.
+         */
+        FileOut: {
+            /** Bytes */
+            bytes: number;
+            /** Created At */
+            created_at: string | null;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["FileKind"];
+            /** Media Type */
+            media_type: string;
+            /** Name */
+            name: string;
+            /** Pages */
+            pages: number | null;
+            /** Text Chars */
+            text_chars: number | null;
+        };
+        /**
+         * FolderOut
+         * @description A folder, and how many chats are in it.
+         */
+        FolderOut: {
+            /** Chats */
+            chats: number;
+            /** Name */
+            name: string;
+        };
+        /**
+         * ForkIn
+         * @description The last message that the new chat is to hold.
+         */
+        ForkIn: {
+            /** Message Id */
+            message_id: string;
         };
         /**
          * GroupIn
@@ -1584,6 +2095,13 @@ export interface components {
             /** Next */
             next?: string | null;
         };
+        /** ListOf[FolderOut] */
+        ListOf_FolderOut_: {
+            /** Items */
+            items: components["schemas"]["FolderOut"][];
+            /** Next */
+            next?: string | null;
+        };
         /** ListOf[GroupOut] */
         ListOf_GroupOut_: {
             /** Items */
@@ -1605,6 +2123,20 @@ export interface components {
             /** Next */
             next?: string | null;
         };
+        /** ListOf[MessageOut] */
+        ListOf_MessageOut_: {
+            /** Items */
+            items: components["schemas"]["MessageOut"][];
+            /** Next */
+            next?: string | null;
+        };
+        /** ListOf[PresetOut] */
+        ListOf_PresetOut_: {
+            /** Items */
+            items: components["schemas"]["PresetOut"][];
+            /** Next */
+            next?: string | null;
+        };
         /** ListOf[ProviderOut] */
         ListOf_ProviderOut_: {
             /** Items */
@@ -1616,6 +2148,13 @@ export interface components {
         ListOf_SessionOut_: {
             /** Items */
             items: components["schemas"]["SessionOut"][];
+            /** Next */
+            next?: string | null;
+        };
+        /** ListOf[SharedOut] */
+        ListOf_SharedOut_: {
+            /** Items */
+            items: components["schemas"]["SharedOut"][];
             /** Next */
             next?: string | null;
         };
@@ -1669,6 +2208,22 @@ export interface components {
             text: string;
         };
         /**
+         * MatchOut
+         * @description Where a search found its words: in a message, or (null) in the title. `spans` are the
+         *     [start, end] of each in `text`, counted in code points.
+         */
+        MatchOut: {
+            /** Message Id */
+            message_id: string | null;
+            /** Spans */
+            spans: [
+                number,
+                number
+            ][];
+            /** Text */
+            text: string;
+        };
+        /**
          * MeIn
          * @description What one may change about oneself.
          */
@@ -1697,10 +2252,13 @@ export interface components {
         };
         /**
          * MessageIn
-         * @description A message to send. Without `parent_id` it goes under the newest one; with null it is a new
-         *     beginning. Content null asks for another answer to the user's message `parent_id`.
+         * @description A message to send. Without `parent_id` it goes under the branch that was shown last; with
+         *     null it is a new beginning. Content null asks for another answer to the user's message
+         *     `parent_id`. `attachments` are ids of files; with one the content may be empty.
          */
         MessageIn: {
+            /** Attachments */
+            attachments?: string[];
             /** Content */
             content?: string | null;
             /** Model */
@@ -1715,12 +2273,18 @@ export interface components {
         /**
          * MessageOut
          * @description One message. Its children are those that name it as `parent_id`; a root has none.
+         *
+         *     `continued_chars`: how much of `content` stood there before its run, which went on with it.
          */
         MessageOut: {
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentOut"][];
             /** Chat Id */
             chat_id: string;
             /** Content */
             content: string;
+            /** Continued Chars */
+            continued_chars: number;
             /** Created At */
             created_at: string | null;
             error: components["schemas"]["ErrorOut"] | null;
@@ -1750,6 +2314,7 @@ export interface components {
             usage: {
                 [key: string]: unknown;
             } | null;
+            waiting: components["schemas"]["WaitingOut"] | null;
         };
         /**
          * ModelOut
@@ -1764,6 +2329,14 @@ export interface components {
             modalities: string[] | null;
             /** Name */
             name: string;
+        };
+        /**
+         * MoveIn
+         * @description The model that is to answer instead.
+         */
+        MoveIn: {
+            /** Model */
+            model: string;
         };
         /**
          * NewKeyOut
@@ -1848,6 +2421,96 @@ export interface components {
             groups: components["schemas"]["SubjectOut"][];
             /** Users */
             users: components["schemas"]["SubjectOut"][];
+        };
+        /**
+         * PreferencesOut
+         * @description What one has chosen. `theme` null: nothing yet, so as the system has it.
+         */
+        PreferencesOut: {
+            /**
+             * Favourites
+             * @default []
+             */
+            favourites: string[];
+            /**
+             * Send Key
+             * @default enter
+             * @enum {string}
+             */
+            send_key: "enter" | "ctrl_enter";
+            /** Theme */
+            theme?: ("system" | "light" | "dark") | null;
+        };
+        /**
+         * PreferencesPatch
+         * @description What is to change; what is left out stays. `favourites` are models: PROVIDER/MODEL.
+         */
+        PreferencesPatch: {
+            /** Favourites */
+            favourites?: string[];
+            /**
+             * Send Key
+             * @default enter
+             * @enum {string}
+             */
+            send_key: "enter" | "ctrl_enter";
+            /** Theme */
+            theme?: ("system" | "light" | "dark") | null;
+        };
+        /**
+         * PresetIn
+         * @description A new preset.
+         */
+        PresetIn: {
+            /** Model */
+            model?: string | null;
+            /** Name */
+            name: string;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /**
+             * System Prompt
+             * @default
+             */
+            system_prompt: string;
+        };
+        /**
+         * PresetOut
+         * @description A system prompt and settings under a name, to begin chats with.
+         */
+        PresetOut: {
+            /** Created At */
+            created_at: string | null;
+            /** Id */
+            id: string;
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** System Prompt */
+            system_prompt: string;
+        };
+        /**
+         * PresetPatch
+         * @description What is to change; what is left out stays.
+         */
+        PresetPatch: {
+            /** Model */
+            model?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** System Prompt */
+            system_prompt?: string | null;
         };
         /**
          * ProviderIn
@@ -1943,6 +2606,8 @@ export interface components {
         ProviderSessionOut: {
             /** Cluster */
             cluster: string | null;
+            /** Gpus */
+            gpus: string[];
             /** Host */
             host: string | null;
             /** Id */
@@ -2118,6 +2783,53 @@ export interface components {
             token: string;
         };
         /**
+         * ShareIn
+         * @description Who may read a branch of a chat, by their names, and the branch's last message (null: that
+         *     of the branch that was shown last).
+         */
+        ShareIn: {
+            /** Leaf Id */
+            leaf_id?: string | null;
+            /** Users */
+            users: string[];
+        };
+        /**
+         * ShareOut
+         * @description A share of one's own: the branch up to `leaf_id` as it was at `created_at`.
+         */
+        ShareOut: {
+            /** Chat Id */
+            chat_id: string;
+            /** Created At */
+            created_at: string | null;
+            /** Id */
+            id: string;
+            /** Leaf Id */
+            leaf_id: string;
+            /** Owner */
+            owner: string;
+            /** Title */
+            title: string;
+            /** Url */
+            url: string;
+            /** Users */
+            users: string[];
+        };
+        /**
+         * SharedOut
+         * @description What somebody shares with the caller.
+         */
+        SharedOut: {
+            /** Created At */
+            created_at: string | null;
+            /** Id */
+            id: string;
+            /** Owner */
+            owner: string;
+            /** Title */
+            title: string;
+        };
+        /**
          * SignInIn
          * @description A name and its password.
          */
@@ -2188,6 +2900,22 @@ export interface components {
             reasoning_s?: number | null;
             /** Tokens Per S */
             tokens_per_s: number | null;
+        };
+        /**
+         * TranscriptOut
+         * @description A shared branch, first message first. It says which model answered, not where.
+         */
+        TranscriptOut: {
+            /** Created At */
+            created_at: string | null;
+            /** Id */
+            id: string;
+            /** Messages */
+            messages: components["schemas"]["MessageOut"][];
+            /** Owner */
+            owner: string;
+            /** Title */
+            title: string;
         };
         /**
          * TunnelChange
@@ -2354,6 +3082,28 @@ export interface components {
             type: string;
         };
         /**
+         * WaitingOut
+         * @description What an answer waits for. `code` is stable: session_queued, session_starting,
+         *     session_stopping, session_ended, tunnel_stopped, server_starting, model_loading, unreachable,
+         *     not_connected. `estimate_s`: how long it may still take, where it is known.
+         */
+        WaitingOut: {
+            /** Can Restart */
+            can_restart: boolean;
+            /** Code */
+            code: string;
+            /** Estimate S */
+            estimate_s: number | null;
+            /** Message */
+            message: string;
+            /** Provider Id */
+            provider_id: string | null;
+            /** Provider Name */
+            provider_name: string;
+            /** Session Id */
+            session_id: string | null;
+        };
+        /**
          * WhereOut
          * @description Where an answer was made.
          */
@@ -2374,8 +3124,21 @@ export interface components {
         WholeChatOut: {
             /** Created At */
             created_at: string | null;
+            /** Folder */
+            folder: string | null;
+            /** Head Id */
+            head_id: string | null;
             /** Id */
             id: string;
+            /** Is Archived */
+            is_archived: boolean;
+            /** Is Pinned */
+            is_pinned: boolean;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Is Temporary */
+            is_temporary: boolean;
+            match?: components["schemas"]["MatchOut"] | null;
             /** Messages */
             messages: components["schemas"]["MessageOut"][];
             /** Model */
@@ -2765,8 +3528,10 @@ export interface operations {
     list_chats_api_chats_get: {
         parameters: {
             query?: {
-                /** @description Words of the title. */
+                /** @description Words of titles and messages. */
                 q?: string;
+                folder?: string | null;
+                archived?: "false" | "true" | "all";
                 /** @description The `next` of the part before. */
                 after?: string | null;
                 /** @description Items in one answer. */
@@ -2827,6 +3592,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_chats_api_chats_export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_folders_api_chats_folders_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FolderOut_"];
+                };
+            };
+        };
+    };
+    import_chats_api_chats_import_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": string;
+                "text/markdown": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ChatOut_"];
                 };
             };
         };
@@ -2926,6 +3754,73 @@ export interface operations {
             };
         };
     };
+    export_chat_api_chats__chat_id__export_get: {
+        parameters: {
+            query?: {
+                format?: "markdown" | "json";
+                leaf_id?: string | null;
+            };
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    fork_chat_api_chats__chat_id__fork_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForkIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeChatOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     send_message_api_chats__chat_id__messages_post: {
         parameters: {
             query?: never;
@@ -2961,6 +3856,104 @@ export interface operations {
             };
         };
     };
+    delete_message_api_chats__chat_id__messages__message_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    continue_message_api_chats__chat_id__messages__message_id__continue_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContinueIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    restore_message_api_chats__chat_id__messages__message_id__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MessageOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     restore_chat_api_chats__chat_id__restore_post: {
         parameters: {
             query?: never;
@@ -2980,6 +3973,101 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ChatOut"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_share_api_chats__chat_id__share_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    share_chat_api_chats__chat_id__share_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_sharing_api_chats__chat_id__share_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -3120,6 +4208,160 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    upload_file_api_files_post: {
+        parameters: {
+            query?: {
+                /** @description The file's name. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "*/*": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_file_api_files__file_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_file_api_files__file_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    file_content_api_files__file_id__content_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    file_text_api_files__file_id__text_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };
@@ -3562,6 +4804,59 @@ export interface operations {
             };
         };
     };
+    show_preferences_api_me_preferences_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesOut"];
+                };
+            };
+        };
+    };
+    change_preferences_api_me_preferences_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreferencesPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_sign_ins_api_me_sign_ins_get: {
         parameters: {
             query?: never;
@@ -3599,6 +4894,168 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_presets_api_presets_get: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the part before. */
+                after?: string | null;
+                /** @description Items in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_PresetOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_preset_api_presets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_preset_api_presets__preset_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_preset_api_presets__preset_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_preset_api_presets__preset_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetOut"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -3873,6 +5330,8 @@ export interface operations {
             query?: {
                 /** @description As Last-Event-ID. */
                 after?: string | null;
+                /** @description Gather text this long. */
+                every_ms?: number;
             };
             header?: {
                 "last-event-id"?: string | null;
@@ -3890,6 +5349,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    move_run_api_runs__run_id__move_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -4155,6 +5649,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_shares_api_shares_get: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the part before. */
+                after?: string | null;
+                /** @description Items in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SharedOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_share_api_shares__share_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptOut"];
                 };
             };
             /** @description Validation Error */

@@ -2,16 +2,24 @@ import './chat.css';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Composer } from '../components/composer';
-import { ConnectPanel } from '../components/connect';
+import { DropZone } from '../components/drop-zone';
+import type { EndKeeper } from '../components/end-keeper';
+import { lazy } from '../components/lazy';
 import { RouteLine } from '../components/route-line';
-import { Transcript, type EndKeeper } from '../components/transcript';
+import { Transcript } from '../components/transcript';
 import { TroubleNote } from '../components/trouble';
 import { go, path } from '../router';
 import { route } from '../state/choice';
 import type { Conversation } from '../state/conversation';
 import { adopt, current } from '../state/conversations';
 import { providers, world } from '../state/store';
+import { composingOf } from '../state/composing';
+import { isTemporaryHere } from '../state/temporary';
+import { isChatSettingsOpen } from '../state/ui';
 import { filled } from '../words';
+
+const ConnectPanel = lazy(async () => (await import('../components/connect')).ConnectPanel);
+const ChatSettings = lazy(async () => (await import('../components/chat-settings')).ChatSettings);
 
 /** Before the first message: where the words will go; or, without a model, how to get one. */
 function Start() {
@@ -31,6 +39,7 @@ function Start() {
       </div>
     );
   }
+  if (isTemporaryHere.value) return <TemporaryStart />;
   const { provider } = line ?? {};
   const host = provider?.session?.host;
   return (
@@ -41,6 +50,18 @@ function Start() {
           {`What you write goes to ${provider?.name ?? 'it'}${typeof host === 'string' ? ` on ${host}` : ''}, and nowhere else.`}
         </p>
       )}
+    </div>
+  );
+}
+
+function TemporaryStart() {
+  return (
+    <div class="chat-start">
+      <h1>Temporary chat</h1>
+      <p class="chat-start-lead">
+        The hub holds it in its memory alone: nothing is written to a disk, no list shows it, and it is gone an hour after you leave it.
+      </p>
+      <a class="button" href="/">Begin a kept chat instead</a>
     </div>
   );
 }
@@ -82,6 +103,19 @@ function Body({ conversation, keeper }: { readonly conversation: Conversation; r
   }
 }
 
+/** What went wrong with the last act on this chat, above the place where one writes. */
+function ActTrouble({ conversation }: { readonly conversation: Conversation }) {
+  const trouble = conversation.trouble.value;
+  if (trouble === null || conversation.loading.value !== 'ready') return null;
+  return (
+    <div class="chat-trouble">
+      <TroubleNote trouble={trouble}>
+        <button type="button" class="button is-small" onClick={() => (conversation.trouble.value = null)}>Close</button>
+      </TroubleNote>
+    </div>
+  );
+}
+
 export function ChatPage() {
   const keeper = useRef<EndKeeper | null>(null);
   const conversation = current.value;
@@ -97,11 +131,13 @@ export function ChatPage() {
     go(`/chat/${chatId}`, { replace: true });
   }, [conversation, chatId]);
   return (
-    <div class="chat-page">
+    <DropZone class="chat-page" onFiles={(files) => composingOf(conversation).uploads.add(files)}>
       <RouteLine />
       {conversation.path.value.length > 0 && <h1 class="unseen">{title ?? 'New chat'}</h1>}
       <Body conversation={conversation} keeper={keeper} />
+      <ActTrouble conversation={conversation} />
       <Composer conversation={conversation} onSent={() => keeper.current?.pin()} />
-    </div>
+      {isChatSettingsOpen.value && <ChatSettings conversation={conversation} />}
+    </DropZone>
   );
 }

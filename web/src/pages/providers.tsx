@@ -19,7 +19,7 @@ function Models({ provider }: { readonly provider: Provider }) {
       {provider.models.map((model) => (
         <li key={model.id}>
           <code>{model.id}</code>
-          {model.max_model_len !== null && <span class="session-facts">{`${contextLength(model.max_model_len) ?? ''} context`}</span>}
+          {model.max_model_len !== null && <span class="row-facts">{`${contextLength(model.max_model_len) ?? ''} context`}</span>}
           <CopyButton isIcon label={`Copy the model id ${model.id}`} text={() => model.id} />
         </li>
       ))}

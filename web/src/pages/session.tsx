@@ -17,7 +17,7 @@ import { path } from '../router';
 import { removeSession, restartSession, sessionTroubles, stopSession } from '../state/acts';
 import { now } from '../state/clock';
 import { providerOfSession, tunnelsOf, world } from '../state/store';
-import { endWords, filled, span, secondsBetween, timeLeft } from '../words';
+import { endWords, filled, gpuWords, span, secondsBetween, timeLeft } from '../words';
 
 const isOver = (session: Session): boolean => session.status === 'stopped' || session.status === 'failed';
 
@@ -75,6 +75,7 @@ function facts(session: Session, at: number): readonly (readonly [string, string
   const left = isOver(session) ? null : timeLeft(session.wall_time_ends_at, at);
   const rows: readonly (readonly [string, string | null | undefined])[] = [
     ['Runs on', session.host],
+    ['GPU', gpuWords(providerOfSession(session.id)?.session?.gpus)],
     ['Cluster', session.attached ? 'opened by hand' : session.cluster?.name],
     ['Template', session.template],
     ['Job', session.job_id],

@@ -1,4 +1,3 @@
-import './sessions.css';
 import { Plus } from 'lucide';
 import type { Session } from '../api/types';
 import { Icon } from '../components/icon';
@@ -24,9 +23,9 @@ function facts(session: Session, at: number): string {
 function SessionRow({ session }: { readonly session: Session }) {
   return (
     <li>
-      <a class="session-row" href={`/sessions/${session.id}`}>
-        <span class="session-name">{session.name}</span>
-        <span class="session-facts">{facts(session, now.value)}</span>
+      <a class="row-link" href={`/sessions/${session.id}`}>
+        <span class="row-name">{session.name}</span>
+        <span class="row-facts">{facts(session, now.value)}</span>
         <Status status={session.status} />
       </a>
     </li>

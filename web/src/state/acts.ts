@@ -1,9 +1,8 @@
 import { signal } from '@preact/signals';
 import { toTrouble } from '../api/errors';
-import { chats as chatsApi, sessions as api, tunnels as tunnelsApi } from '../api/hub';
-import type { ChatSummary, Provider, Session, Trouble, Tunnel } from '../api/types';
-import { chatIdOf } from './conversations';
-import { dropChat, putSession, putTunnel, world } from './store';
+import { sessions as api, tunnels as tunnelsApi } from '../api/hub';
+import type { Provider, Session, Trouble, Tunnel } from '../api/types';
+import { putSession, putTunnel, world } from './store';
 import { removeWithUndo } from './undo';
 import { go, path } from '../router';
 
@@ -58,12 +57,4 @@ export function revivalOf(provider: Provider): Revival | null {
 export function removeSession(session: Session): void {
   removeWithUndo(session.id, `Session ${session.name} removed.`, (keepalive) => api.remove(session.id, keepalive));
   if (path.peek() === `/sessions/${session.id}`) go('/sessions', { replace: true });
-}
-
-export function removeChat(chat: ChatSummary): void {
-  removeWithUndo(chat.id, 'Chat deleted.', async (keepalive) => {
-    await chatsApi.remove(chat.id, keepalive);
-    dropChat(chat.id);
-  });
-  if (chatIdOf(path.peek()) === chat.id) go('/', { replace: true });
 }

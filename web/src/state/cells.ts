@@ -41,9 +41,12 @@ export function isLive(status: MessageStatus): boolean {
 }
 
 /** A message that only this page knows so far. */
-export function draftMessage(fields: Pick<Message, 'id' | 'parent_id' | 'role' | 'content' | 'status' | 'model'>): Message {
+export function draftMessage(fields: Pick<Message, 'id' | 'parent_id' | 'role' | 'content' | 'status' | 'model' | 'attachments'>): Message {
   return {
     ...fields,
+    continued_chars: 0,
+    tool_calls: null,
+    waiting: null,
     reasoning: null,
     run_id: null,
     provider: null,

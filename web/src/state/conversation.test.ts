@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Message } from '../api/types';
 import { Conversation } from './conversation';
 import { readDraft } from './drafts';
-import { message } from './samples';
+import { chat as aChat, message } from './samples';
 
 type Answer = (body: unknown) => Response | Promise<Response>;
 
@@ -32,7 +32,7 @@ const asked = (content: string): Message => message({ id: 'msg_q', content });
 const reply = (fields: Partial<Message> = {}): Message =>
   message({ id: 'msg_a', parent_id: 'msg_q', role: 'assistant', content: '', status: 'streaming', run_id: 'run_1', created_at: '2026-11-20T08:00:01Z', ...fields });
 
-const chat = { id: 'cht_1', title: 'hello', model: 'box/llama', settings: {}, created_at: '', updated_at: '', messages: [] as Message[] };
+const chat = { ...aChat({ title: 'hello', model: 'box/llama' }), settings: {}, messages: [] as Message[] };
 
 let hub: FakeHub;
 beforeEach(() => {
@@ -49,7 +49,7 @@ describe('Conversation', () => {
   it('shows a message before the hub has heard of it, then follows its run to the end', async () => {
     hub.on('POST /api/chats', () => json(chat, 201));
     hub.on('POST /api/chats/cht_1/messages', () => json({ message: asked('hello'), reply: reply(), run: { id: 'run_1', status: 'streaming' } }, 202));
-    hub.on('GET /api/runs/run_1/events', () =>
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () =>
       sse(
         ['status', { status: 'streaming' }, 0],
         ['delta', { reasoning: 'hm' }, 2],
@@ -79,13 +79,13 @@ describe('Conversation', () => {
     await conversation.send('hello', 'box/llama');
     const failed = conversation.path.value[1]!;
     expect(failed.message.value).toMatchObject({ status: 'failed', error: { code: 'tunnel_stopped', hint: 'Restart the session.' } });
-    expect(readDraft('cht_1')).toBe('hello');
+    expect(readDraft('cht_1').text).toBe('hello');
     hub.on('POST /api/chats/cht_1/messages', () =>
       json({ message: asked('hello'), reply: reply({ status: 'complete', content: 'Hi' }), run: { id: 'run_1', status: 'complete' } }, 202),
     );
     await conversation.retry(failed, 'box/llama');
     expect(texts(conversation)).toEqual(['hello', 'Hi']);
-    expect(readDraft('cht_1')).toBe('');
+    expect(readDraft('cht_1').text).toBe('');
   });
 
   it('asks for another answer to a stored question as a version of the first', async () => {
@@ -105,7 +105,7 @@ describe('Conversation', () => {
 
   it('goes on with a run that was under way when the chat was opened, and never shows less', async () => {
     hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ content: 'Hi th' })] }));
-    hub.on('GET /api/runs/run_1/events', () =>
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () =>
       sse(['delta', { text: 'Hi' }, 2], ['delta', { text: ' there' }, 8], ['end', { message: reply({ content: 'Hi there', status: 'complete' }) }, 8]),
     );
     const conversation = new Conversation('cht_1');
@@ -120,7 +120,7 @@ describe('Conversation', () => {
     let answer: (response: Response) => void = () => undefined;
     hub.on('POST /api/chats/cht_1/messages', () => new Promise((resolve) => (answer = resolve)));
     hub.on('POST /api/runs/run_1/stop', () => json({ id: 'run_1', status: 'stopped' }, 202));
-    hub.on('GET /api/runs/run_1/events', () => sse(['end', { message: reply({ status: 'stopped', content: 'Hi' }) }, 2]));
+    hub.on('GET /api/runs/run_1/events?every_ms=40', () => sse(['end', { message: reply({ status: 'stopped', content: 'Hi' }) }, 2]));
     const conversation = new Conversation('cht_1');
     const sending = conversation.send('hello', 'box/llama');
     await conversation.stop(conversation.live.value!);

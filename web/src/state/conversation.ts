@@ -1,44 +1,58 @@
-import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
+import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import { isNotFound } from '../api/client';
 import { toTrouble } from '../api/errors';
-import { chats as api, type SendBody } from '../api/hub';
-import type { Chat, Message, Sent, Trouble } from '../api/types';
-import { watchRun, type RunEvent } from '../stream/run';
-import type { EventSubscription } from '../stream/source';
+import { messages as api, type SendBody, type Settings } from '../api/messages';
+import type { Attachment, Chat, Sent, Trouble } from '../api/types';
 import { draftMessage, fail, isLive, makeCell, takeMessage, type Cell } from './cells';
 import { dropSentDraft, keepUnsent } from './drafts';
+import { Messages } from './messages';
+import type { MessageNews } from './news';
 import { dropChat, putChat } from './store';
-import { leafBelow, pathTo, siblingsOf } from './tree';
+import { isTemporaryHere } from './temporary';
+import { removeWithUndo } from './undo';
+import { Watches } from './watches';
 
 export type Loading = 'idle' | 'loading' | 'ready' | 'missing' | 'failed';
 
+const DRAFT = 'draft-';
 let draftCount = 0;
-const draftId = (): string => `draft-${(draftCount += 1)}`;
+const draftId = (): string => `${DRAFT}${(draftCount += 1)}`;
+let keyCount = 0;
+
+/** Whether the hub has not heard of this message yet. */
+export const isDraft = ({ id }: Cell): boolean => id.startsWith(DRAFT);
 
 /** One chat as the page shows it: its messages, the branch in view, and the runs being watched. */
 export class Conversation {
+  /** Tells one conversation from another, also before it has an id at the hub. */
+  readonly key = (keyCount += 1);
   readonly chatId = signal<string | null>(null);
   readonly loading = signal<Loading>('idle');
   readonly trouble = signal<Trouble | null>(null);
   readonly model = signal<string | null>(null);
   readonly title = signal<string | null>(null);
+  readonly settings = signal<Settings>({});
+  /** Null until it is known or decided. */
+  readonly isTemporary = signal<boolean | null>(null);
+  /** The message that is to be brought into view. */
+  readonly wanted = signal<string | null>(null);
+  /** The message whose versions were just moved between: its buttons take the focus. */
+  readonly turnedTo = signal<string | null>(null);
   readonly path: ReadonlySignal<readonly Cell[]>;
-  /** The answer that is being written in the branch in view, if there is one. */
   readonly live: ReadonlySignal<Cell | null>;
-  readonly #cells = signal<readonly Cell[]>([]);
-  readonly #leaf = signal<string | null>(null);
-  readonly #watched = new Map<string, EventSubscription>();
+  readonly #messages = new Messages();
+  readonly #watches = new Watches(() => void this.load());
   #sending = 0;
 
   constructor(chatId: string | null) {
     this.chatId.value = chatId;
-    this.path = computed(() => pathTo(this.#cells.value, this.#leaf.value));
-    this.live = computed(() => this.path.value.findLast((cell) => isLive(cell.message.value.status)) ?? null);
+    this.path = this.#messages.path;
+    this.live = this.#messages.live;
     if (chatId === null) this.loading.value = 'ready';
   }
 
   get isBusy(): boolean {
-    return this.#watched.size > 0 || this.#sending > 0;
+    return this.#watches.count > 0 || this.#sending > 0;
   }
 
   async load(): Promise<void> {
@@ -46,7 +60,7 @@ export class Conversation {
     if (id === null || this.#sending > 0) return;
     if (this.loading.peek() !== 'ready') this.loading.value = 'loading';
     try {
-      this.#take(await api.get(id));
+      this.#take(await api.chat(id));
     } catch (error) {
       this.trouble.value = toTrouble(error);
       if (isNotFound(error)) dropChat(id);
@@ -55,86 +69,185 @@ export class Conversation {
   }
 
   siblings(cell: Cell): readonly Cell[] {
-    return siblingsOf(this.#cells.value, cell);
+    return this.#messages.siblings(cell);
   }
 
+  /** Shows the branch of a message, here and wherever this chat is opened next. */
   showBranch(cell: Cell): void {
-    this.#leaf.value = leafBelow(this.#cells.peek(), cell.id);
+    const head = this.#messages.show(cell.id);
+    this.turnedTo.value = cell.id;
+    const id = this.chatId.peek();
+    if (id === null || head === null || head.startsWith(DRAFT)) return;
+    // It only remembers the view: a hub that does not take it changes nothing on the page.
+    void api.changeChat(id, { head_id: head }).catch(() => undefined);
+  }
+
+  /** Brings a message into view, in whatever branch it is. */
+  reveal(id: string): void {
+    if (this.#messages.show(id) !== null) this.wanted.value = id;
   }
 
   /** Sends a message below the branch in view. It is on the page before the hub has heard of it. */
-  async send(content: string, model: string): Promise<void> {
-    await this.#sendBelow(this.path.peek().at(-1)?.id ?? null, content, model);
+  async send(content: string, model: string, attachments: readonly Attachment[] = []): Promise<void> {
+    await this.#sendBelow(this.path.peek().at(-1)?.id ?? null, content, model, attachments);
+  }
+
+  /** Asks anew, as another version of the question. */
+  async edit(question: Cell, content: string, model: string): Promise<void> {
+    const { attachments } = question.message.peek();
+    if (isDraft(question)) this.#messages.drop([question.id]);
+    await this.#sendBelow(question.parent_id, content, model, attachments);
   }
 
   /** Asks for another answer to the same question; one that never reached the hub is sent again. */
   async retry(answer: Cell, model: string): Promise<void> {
-    const question = this.#cells.peek().find((cell) => cell.id === answer.parent_id);
+    const question = this.#messages.get(answer.parent_id);
     if (question === undefined) return;
-    if (answer.id.startsWith('draft-')) this.#drop([answer.id]);
-    if (question.id.startsWith('draft-')) {
-      this.#drop([question.id]);
-      await this.#sendBelow(question.parent_id, question.text.peek(), model);
-    } else await this.#ask(question, { content: null, model, parent_id: question.id });
+    if (isDraft(question)) await this.edit(question, question.text.peek(), model);
+    else {
+      if (isDraft(answer)) this.#messages.drop([answer.id]);
+      await this.#ask(question, { content: null, model, parent_id: question.id });
+    }
   }
 
-  async stop(cell: Cell): Promise<void> {
-    cell.isStopping.value = true;
-    const runId = cell.message.peek().run_id;
+  /** Goes on with an answer that ended early, in the same message. */
+  async goOn(answer: Cell, model: string): Promise<void> {
+    const id = this.chatId.peek();
+    if (id === null) return;
+    const before = answer.message.peek();
+    answer.message.value = { ...before, status: 'waiting', error: null, run_id: null };
+    await this.#attempt(async () => {
+      const { reply, run } = await api.goOn(id, answer.id, model);
+      takeMessage(answer, { ...reply, run_id: reply.run_id ?? run.id });
+      this.#watches.begin(answer);
+    }, () => (answer.message.value = before));
+  }
+
+  /** Deletes a message with all below it, unless it is taken back in time. */
+  remove(cell: Cell): void {
+    const id = this.chatId.peek();
+    if (id === null || isDraft(cell)) {
+      this.#messages.drop([cell.id]);
+      return;
+    }
+    removeWithUndo(cell.id, 'Message deleted, with what came after it.', async (keepalive) => {
+      await api.remove(id, cell.id, keepalive);
+      this.#forget([cell.id]);
+    });
+  }
+
+  /** A new chat with the branch up to this message. Answers its id, or null if it failed. */
+  async fork(cell: Cell): Promise<string | null> {
+    const id = this.chatId.peek();
+    let made: string | null = null;
+    if (id !== null) {
+      await this.#attempt(async () => {
+        const chat = await api.fork(id, cell.id);
+        putChat(chat);
+        made = chat.id;
+      });
+    }
+    return made;
+  }
+
+  async stop(answer: Cell): Promise<void> {
+    answer.isStopping.value = true;
+    const runId = answer.message.peek().run_id;
     if (runId === null) return;
+    await this.#attempt(() => api.stop(runId), () => (answer.isStopping.value = false));
+  }
+
+  /** A waiting answer asks another model instead. */
+  async move(answer: Cell, model: string): Promise<void> {
+    const runId = answer.message.peek().run_id;
+    if (runId === null) return;
+    this.model.value = model;
+    await this.#attempt(async () => {
+      await api.move(runId, model);
+      answer.message.value = { ...answer.message.peek(), model };
+    });
+  }
+
+  /** Sets the system prompt and what else goes with each request of this chat. */
+  async setSettings(settings: Settings): Promise<void> {
+    const before = this.settings.peek();
+    this.settings.value = settings;
+    const id = this.chatId.peek();
+    if (id !== null) await this.#attempt(() => api.changeChat(id, { settings }), () => (this.settings.value = before));
+  }
+
+  /** What another page did to this chat. */
+  hear(news: MessageNews): void {
+    if (this.loading.peek() !== 'ready' || this.#sending > 0) return;
+    if ('removed' in news) {
+      this.#forget(news.removed);
+      return;
+    }
+    const known = this.#messages.get(news.message.id);
+    if (known === undefined) {
+      const cell = makeCell(news.message);
+      const isNext = cell.parent_id === (this.path.peek().at(-1)?.id ?? null);
+      this.#messages.add([cell]);
+      if (isNext) this.#messages.setLeaf(cell.id);
+      this.#watches.begin(cell);
+    } else if (!this.#watches.has(known)) {
+      takeMessage(known, news.message);
+      this.#watches.begin(known);
+    }
+  }
+
+  close(): void {
+    this.#watches.close();
+  }
+
+  #take(chat: Chat): void {
+    batch(() => {
+      this.#messages.take(chat.messages, (cell) => this.#watches.has(cell));
+      if (this.#messages.leafId === null && chat.head_id !== null) this.#messages.show(chat.head_id);
+      this.title.value = chat.title;
+      this.model.value ??= chat.model;
+      this.settings.value = chat.settings;
+      this.isTemporary.value = chat.is_temporary;
+      this.trouble.value = null;
+      this.loading.value = 'ready';
+    });
+    for (const cell of this.#messages.all()) if (isLive(cell.message.peek().status)) this.#watches.begin(cell);
+  }
+
+  #forget(ids: readonly string[]): void {
+    for (const cell of this.#messages.all()) if (ids.includes(cell.id)) this.#watches.end(cell);
+    this.#messages.drop(ids.filter((id) => this.#messages.get(id) !== undefined));
+  }
+
+  /** Does something at the hub; what it refuses is said on the page and undone. */
+  async #attempt(act: () => Promise<unknown>, undo: () => void = () => undefined): Promise<void> {
     try {
-      await api.stopRun(runId);
+      await act();
     } catch (error) {
       batch(() => {
-        cell.isStopping.value = false;
+        undo();
         this.trouble.value = toTrouble(error);
       });
     }
   }
 
-  close(): void {
-    for (const watch of this.#watched.values()) watch.close();
-    this.#watched.clear();
-  }
-
-  #take(chat: Chat): void {
-    const known = new Map(this.#cells.peek().map((cell) => [cell.id, cell]));
-    batch(() => {
-      this.#cells.value = chat.messages.map((message) => {
-        const cell = known.get(message.id);
-        if (cell === undefined) return makeCell(message);
-        if (!this.#watched.has(cell.id)) takeMessage(cell, message);
-        return cell;
-      });
-      if (!chat.messages.some(({ id }) => id === this.#leaf.peek())) this.#leaf.value = null;
-      this.title.value = chat.title;
-      this.model.value ??= chat.model;
-      this.trouble.value = null;
-      this.loading.value = 'ready';
-    });
-    for (const cell of this.#cells.peek()) this.#watch(cell);
-  }
-
-  #drop(ids: readonly string[]): void {
-    this.#cells.value = this.#cells.peek().filter((cell) => !ids.includes(cell.id));
-  }
-
-  async #sendBelow(parentId: string | null, content: string, model: string): Promise<void> {
+  async #sendBelow(parentId: string | null, content: string, model: string, attachments: readonly Attachment[]): Promise<void> {
     const question = makeCell(
-      draftMessage({ id: draftId(), parent_id: parentId, role: 'user', content, status: 'complete', model: null }),
+      draftMessage({ id: draftId(), parent_id: parentId, role: 'user', content, status: 'complete', model: null, attachments }),
     );
-    this.#cells.value = [...this.#cells.peek(), question];
-    await this.#ask(question, { content, model, parent_id: parentId });
+    this.#messages.add([question]);
+    const files = attachments.length === 0 ? {} : { attachments: attachments.map(({ id }) => id) };
+    await this.#ask(question, { content, model, parent_id: parentId, ...files });
   }
 
   async #ask(question: Cell, body: SendBody): Promise<void> {
     const { model } = body;
     const answer = makeCell(
-      draftMessage({ id: draftId(), parent_id: question.id, role: 'assistant', content: '', status: 'waiting', model }),
+      draftMessage({ id: draftId(), parent_id: question.id, role: 'assistant', content: '', status: 'waiting', model, attachments: [] }),
     );
     batch(() => {
-      this.#cells.value = [...this.#cells.peek(), answer];
-      this.#leaf.value = answer.id;
+      this.#messages.add([answer]);
+      this.#messages.setLeaf(answer.id);
       this.model.value = model;
       this.trouble.value = null;
     });
@@ -145,14 +258,15 @@ export class Conversation {
       dropSentDraft(chatId, body.content);
     } catch (error) {
       fail(answer, toTrouble(error));
-      keepUnsent(this.chatId.peek(), body.content);
+      keepUnsent(this.chatId.peek(), body.content, question.message.peek().attachments, this.isTemporary.peek() ?? false);
     } finally {
       this.#sending -= 1;
     }
   }
 
   async #create(model: string): Promise<string> {
-    const chat = await api.create({ model });
+    const isTemporary = (this.isTemporary.value ??= isTemporaryHere.peek());
+    const chat = await api.createChat({ model, settings: this.settings.peek(), is_temporary: isTemporary });
     putChat(chat);
     batch(() => {
       this.chatId.value = chat.id;
@@ -166,68 +280,12 @@ export class Conversation {
     const asked = question.id === sent.message.id ? question : makeCell(sent.message);
     const reply = makeCell({ ...sent.reply, run_id: sent.reply.run_id ?? sent.run.id });
     reply.isStopping.value = answer.isStopping.peek();
-    const drafts = [question.id, answer.id, asked.id, reply.id];
     batch(() => {
-      this.#cells.value = [...this.#cells.peek().filter(({ id }) => !drafts.includes(id)), asked, reply];
-      if (this.#leaf.peek() === answer.id) this.#leaf.value = reply.id;
+      const isInView = this.#messages.leafId === answer.id;
+      this.#messages.add([asked, reply], [question.id, answer.id]);
+      if (isInView) this.#messages.setLeaf(reply.id);
     });
-    this.#watch(reply);
+    this.#watches.begin(reply);
     if (reply.isStopping.peek()) void this.stop(reply);
   }
-
-  #watch(cell: Cell): void {
-    const { run_id: runId, status } = cell.message.peek();
-    if (runId === null || !isLive(status) || this.#watched.has(cell.id)) return;
-    const onEvent = follow(cell, (message) => this.#finish(cell, message));
-    const watch = watchRun(runId, {
-      onEvent,
-      onState: (state) => (cell.link.value = state),
-      onRefused: () => {
-        this.#watched.delete(cell.id);
-        void this.load();
-      },
-    });
-    this.#watched.set(cell.id, watch);
-  }
-
-  #finish(cell: Cell, message: Message): void {
-    this.#watched.delete(cell.id);
-    batch(() => {
-      takeMessage(cell, message);
-      cell.isStopping.value = false;
-    });
-  }
-}
-
-/**
- * A run is replayed from its first event, so text is gathered beside what is shown and takes its
- * place once it is as long: nothing blinks when a chat is opened in mid-answer.
- */
-function follow(cell: Cell, onEnd: (message: Message) => void): (event: RunEvent) => void {
-  let text = '';
-  let reasoning = '';
-  return (event) => {
-    if (event.kind === 'end') onEnd(event.message);
-    else if (event.kind === 'status') {
-      const now = cell.message.peek();
-      const status = isKnownLive(event.status) ? event.status : now.status;
-      batch(() => {
-        cell.message.value = { ...now, status, error: event.error ?? now.error };
-        cell.reason.value = event.reason;
-      });
-    } else {
-      text += event.text;
-      reasoning += event.reasoning;
-      batch(() => {
-        if (text.length > cell.text.peek().length) cell.text.value = text;
-        if (reasoning.length > cell.reasoning.peek().length) cell.reasoning.value = reasoning;
-        const now = cell.message.peek();
-        if (now.status === 'waiting') cell.message.value = { ...now, status: 'streaming' };
-      });
-    }
-  };
-}
-
-function isKnownLive(status: string): status is 'streaming' | 'waiting' {
-  return status === 'streaming' || status === 'waiting';
 }

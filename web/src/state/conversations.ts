@@ -1,8 +1,9 @@
 import { effect, signal } from '@preact/signals';
-import { path } from '../router';
+import { go, path, place } from '../router';
 import { chosen } from './choice';
 import { Conversation } from './conversation';
-import { world } from './store';
+import { hearMessageNews } from './news';
+import { returns, snapshots } from './store';
 
 /** Chats stay open behind the one in view: going back to one is instant, and its run goes on. */
 const KEPT = 20;
@@ -59,17 +60,25 @@ function show(pathname: string): void {
   });
 }
 
-/** Follows the address, and reads a chat anew when another page has changed it. */
+/** `?at=ID` asks for one message of the chat; the address forgets it once it is shown. */
+function showWanted(url: URL): void {
+  const wanted = url.searchParams.get('at');
+  const conversation = current.value;
+  if (wanted === null || conversation.loading.value !== 'ready' || conversation.chatId.peek() !== chatIdOf(url.pathname)) return;
+  conversation.reveal(wanted);
+  go(url.pathname, { replace: true });
+}
+
+/** Follows the address, and what other pages do to the chats that are open here. */
 export function startConversations(): void {
   effect(() => show(path.value));
-  const seen = new Map<string, string>();
+  effect(() => showWanted(place.value));
+  hearMessageNews((news) => open.get(news.chat_id)?.hear(news));
+  // After a new connection or a new sign-in, what the feed did not carry is read again.
+  let seen = 0;
   effect(() => {
-    for (const [id, conversation] of open) {
-      const updated = world.value.chats.get(id)?.updated_at;
-      const before = seen.get(id);
-      if (updated === undefined) continue;
-      seen.set(id, updated);
-      if (before !== undefined && before !== updated && !conversation.isBusy) void conversation.load();
-    }
+    const now = snapshots.value + returns.value;
+    if (now > 1 && now !== seen) void current.peek().load();
+    seen = now;
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
-import { provider, session, tunnel } from './samples';
+import { chat, provider, session, tunnel } from './samples';
 
 const raw = (event: string, data: unknown) => ({ id: '', event, data: JSON.stringify(data) });
 const snapshot = { sessions: [session()], tunnels: [tunnel()], providers: [provider()] };
@@ -21,7 +21,7 @@ describe('readFeedEvent', () => {
 
 describe('applyFeedEvent', () => {
   it('replaces all by a snapshot, but keeps the chats, which come beside it', () => {
-    const chats = new Map([['cht_1', { id: 'cht_1', title: 'a', model: null, created_at: '', updated_at: '' }]]);
+    const chats = new Map([['cht_1', chat()]]);
     const world = applyFeedEvent({ ...known, chats }, { kind: 'snapshot', snapshot: { sessions: [], tunnels: [], providers: [] } });
     expect([world.sessions.size, world.providers.size, world.chats.size, world.isKnown]).toEqual([0, 0, 1, true]);
   });

@@ -1,5 +1,6 @@
 import type { ChatSummary, Provider, Session, Snapshot, Tunnel } from '../api/types';
 import type { SseEvent } from '../stream/sse';
+import type { MessageNews } from './news';
 
 /** The last known state of everything that the hub pushes. Replaced, never changed in place. */
 export interface World {
@@ -22,6 +23,7 @@ export const emptyWorld: World = {
 export type FeedEvent =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'session' | 'tunnel' | 'provider' | 'chat'; readonly op: 'upsert' | 'delete'; readonly item: { readonly id: string } }
+  | { readonly kind: 'message'; readonly news: MessageNews }
   /** This page fell behind: ask for everything again. */
   | { readonly kind: 'resync' };
 
@@ -36,6 +38,7 @@ export function readFeedEvent(event: SseEvent): FeedEvent | null {
   }
   if (event.event === 'resync' || data['op'] === 'resync') return { kind: 'resync' };
   if (event.event === 'snapshot') return { kind: 'snapshot', snapshot: data as unknown as Snapshot };
+  if (event.event === 'message') return { kind: 'message', news: (data['item'] ?? data) as MessageNews };
   if (!(event.event in MAPS)) return null;
   const op = data['op'] === 'delete' ? 'delete' : 'upsert';
   return { kind: event.event as keyof typeof MAPS, op, item: data['item'] as { readonly id: string } };
@@ -46,7 +49,7 @@ const byId = <T extends { readonly id: string }>(items: readonly T[] | undefined
 
 /** The world after an event. The same object when nothing changed. */
 export function applyFeedEvent(world: World, event: FeedEvent): World {
-  if (event.kind === 'resync') return world;
+  if (event.kind === 'resync' || event.kind === 'message') return world;
   if (event.kind === 'snapshot') {
     const { sessions, tunnels, providers } = event.snapshot;
     return { ...world, sessions: byId(sessions), tunnels: byId(tunnels), providers: byId(providers), isKnown: true };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Template, TemplateParam } from '../api/types';
-import { bestTemplate, toParams, typedDefault, usableFirst } from './form';
+import { bestTemplate, commonObstacle, toParams, typedDefault, usableFirst } from './form';
 
 const param = (name: string, type: TemplateParam['type'], value: unknown = null): TemplateParam => ({
   name, label: name, type, default: value, required: false, help: null,
@@ -26,6 +26,14 @@ describe('the form of a template', () => {
     expect(bestTemplate([template('custom')], null)?.name).toBe('custom');
     expect(bestTemplate([], null)).toBeNull();
     expect(usableFirst(all).map(({ name }) => name)).toEqual(['demo', 'custom', 'vllm']);
+  });
+
+  it('says once why nothing can be started, and nothing when something can', () => {
+    const template = (available: boolean, reason: string | null): Template => ({ name: 't', title: '', description: '', params: [], available, unavailable_reason: reason });
+    expect(commonObstacle([template(false, 'no cluster'), template(false, 'no cluster')])).toBe('no cluster');
+    expect(commonObstacle([template(false, 'no cluster'), template(true, null)])).toBeNull();
+    expect(commonObstacle([template(false, 'no cluster'), template(false, 'no vllm')])).toBeNull();
+    expect(commonObstacle([])).toBeNull();
   });
 
   it('shows defaults as text', () => {

@@ -60,6 +60,13 @@ export function bestTemplate(all: readonly Template[], before: string | null): T
   return same ?? usable.find(({ name }) => name !== 'custom') ?? usable[0] ?? null;
 }
 
+/** Why nothing can be started here, when all templates say the same; null when one can, or they differ. */
+export function commonObstacle(all: readonly Template[]): string | null {
+  const [first] = all;
+  if (first === undefined || first.unavailable_reason === null) return null;
+  return all.every((one) => !one.available && one.unavailable_reason === first.unavailable_reason) ? first.unavailable_reason : null;
+}
+
 /** What works here first, one's own command after the ready-made ones, what is missing last. */
 export function usableFirst(all: readonly Template[]): readonly Template[] {
   const rank = ({ name, available }: Template): number => (available ? 0 : 2) + (name === 'custom' ? 1 : 0);

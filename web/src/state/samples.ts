@@ -1,5 +1,5 @@
 /** Made-up things of the hub for the tests of this room. */
-import type { Message, Provider, Session, Tunnel } from '../api/types';
+import type { ChatSummary, Message, Provider, Session, Tunnel } from '../api/types';
 
 const owner = { id: 'usr_1', name: 'alice' };
 const created_at = '2026-11-20T08:00:00Z';
@@ -24,14 +24,21 @@ export function provider(fields: Partial<Provider> = {}): Provider {
     id: 'prv_1', name: 'box', type: 'openai-tunnel', owner, status: 'running', status_reason: '',
     models: [{ id: 'box/llama', name: 'llama', max_model_len: 32768 }], server: { kind: 'vLLM', version: '0.32' },
     shareable: false,
-    session: { id: 'ses_1', name: 'box', status: 'running', host: 'gpu-17', cluster: 'alpha', wall_time_ends_at: null },
+    session: { id: 'ses_1', name: 'box', status: 'running', host: 'gpu-17', cluster: 'alpha', gpus: [], wall_time_ends_at: null },
     tunnel: { id: 'tun_1', status: 'running', target: '127.0.0.1:8000' }, updated_at: created_at, ...fields,
+  };
+}
+
+export function chat(fields: Partial<ChatSummary> = {}): ChatSummary {
+  return {
+    id: 'cht_1', title: 'Fan curves', model: null, folder: null, is_pinned: false, is_archived: false, is_temporary: false,
+    is_shared: false, head_id: null, match: null, created_at, updated_at: created_at, ...fields,
   };
 }
 
 export function message(fields: Partial<Message> = {}): Message {
   return {
-    id: 'msg_1', parent_id: null, role: 'user', content: 'hello', reasoning: null, status: 'complete', run_id: null,
-    model: null, provider: null, error: null, usage: null, timings: null, finish_reason: null, created_at, ...fields,
+    id: 'msg_1', parent_id: null, role: 'user', content: 'hello', continued_chars: 0, reasoning: null, tool_calls: null,
+    attachments: [], status: 'complete', waiting: null, run_id: null, model: null, provider: null, error: null, usage: null, timings: null, finish_reason: null, created_at, ...fields,
   };
 }

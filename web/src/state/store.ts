@@ -1,18 +1,26 @@
 import { batch, computed, effect, signal } from '@preact/signals';
-import { chats as chatsApi, auth } from '../api/hub';
 import { refusals } from '../api/client';
-import { toTrouble } from '../api/errors';
-import type { Account, ChatSummary, Provider, Session, Trouble, Tunnel } from '../api/types';
+import { auth } from '../api/hub';
+import type { Account, ChatSummary, Provider, Session, Tunnel } from '../api/types';
 import { EventSubscription, type SourceState } from '../stream/source';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
+import { noteGone } from './gone';
+import { tellMessageNews } from './news';
+import { readStored, writeStored } from './stored';
 
 /** The one store: what the hub last said, and how the connection to it is. */
 export const world = signal(emptyWorld);
 export const account = signal<Account | null>(null);
 export const connection = signal<SourceState>('connecting');
-/** How the page stands: finding out who is there, signed in or not, or the hub does not answer. */
-export const standing = signal<'asking' | 'in' | 'out' | 'setup' | 'away'>('asking');
-export const chatsTrouble = signal<Trouble | null>(null);
+/**
+ * How the page stands: finding out who is there, signed in or not, or the hub does not answer. `expired`
+ * is somebody who was signed in until just now: the page stays as it is, below a sign-in.
+ */
+export const standing = signal<'asking' | 'in' | 'out' | 'setup' | 'away' | 'expired'>('asking');
+/** Counts the snapshots: each begins a new connection, and what the feed does not carry is read again. */
+export const snapshots = signal(0);
+/** Counts the times that somebody came back after their sign-in had expired. */
+export const returns = signal(0);
 
 /** Rows hidden while their delete can still be undone. */
 export const hidden = signal<ReadonlySet<string>>(new Set());
@@ -49,27 +57,18 @@ export function putTunnel(tunnel: Tunnel): void {
   world.value = applyFeedEvent(world.peek(), { kind: 'tunnel', op: 'upsert', item: tunnel });
 }
 
+/** A temporary chat is in no list, so it is not kept here either. */
 export function putChat(chat: ChatSummary): void {
-  const { id, title, model, created_at, updated_at } = chat;
-  const item: ChatSummary = { id, title, model, created_at, updated_at };
+  if (chat.is_temporary) return;
+  const { id, title, model, folder, is_pinned, is_archived, is_temporary, is_shared, head_id, match, created_at, updated_at } = chat;
+  const item: ChatSummary = {
+    id, title, model, folder, is_pinned, is_archived, is_temporary, is_shared, head_id, match, created_at, updated_at,
+  };
   world.value = applyFeedEvent(world.peek(), { kind: 'chat', op: 'upsert', item });
 }
 
 export function dropChat(id: string): void {
   world.value = applyFeedEvent(world.peek(), { kind: 'chat', op: 'delete', item: { id } });
-}
-
-/** Reads the list of chats; the feed keeps it current afterwards. */
-export async function loadChats(): Promise<void> {
-  try {
-    const page = await chatsApi.list();
-    batch(() => {
-      world.value = { ...world.peek(), chats: new Map(page.items.map((chat) => [chat.id, chat])) };
-      chatsTrouble.value = null;
-    });
-  } catch (error) {
-    chatsTrouble.value = toTrouble(error);
-  }
 }
 
 let feed: EventSubscription | null = null;
@@ -81,18 +80,22 @@ function openFeed(): void {
       connection.value = state;
     },
     onRefused(error) {
-      if (error.status === 401) standing.value = 'out';
+      if (error.status === 401) expire();
     },
     onEvent(raw) {
       const event = readFeedEvent(raw);
       if (event === null) return true;
       if (event.kind === 'resync') {
-        // A new connection begins with a snapshot; the list of chats is read beside it.
+        // A new connection begins with a snapshot.
         setTimeout(openFeed, 0);
         return false;
       }
-      world.value = applyFeedEvent(world.peek(), event);
-      if (event.kind === 'snapshot') void loadChats();
+      batch(() => {
+        world.value = applyFeedEvent(world.peek(), event);
+        if (event.kind === 'snapshot') snapshots.value += 1;
+        if (event.kind === 'chat' && event.op === 'delete') noteGone(event.item.id);
+        if (event.kind === 'message') tellMessageNews(event.news);
+      });
       return true;
     },
   });
@@ -118,26 +121,58 @@ function closeFeed(): void {
   feed = null;
 }
 
+/** Whether somebody was signed in here when the page was last open: then nothing waits for the answer. */
+const WAS_IN = 'underpass.was-in';
+
 /** Finds out who is there, and opens the feed for somebody who is signed in. */
 export async function enter(): Promise<void> {
   standing.value = 'asking';
+  const wasIn = readStored(WAS_IN) !== null;
+  if (wasIn) openFeed();
+  const early = wasIn ? auth.me().catch(() => null) : null;
   try {
     const state = await auth.state();
     if (!state.signed_in) {
+      closeFeed();
+      writeStored(WAS_IN, null);
       standing.value = state.needs_setup ? 'setup' : 'out';
       return;
     }
-    account.value = await auth.me();
+    account.value = (await early) ?? (await auth.me());
     standing.value = 'in';
-    openFeed();
+    writeStored(WAS_IN, 'yes');
+    if (feed === null) openFeed();
   } catch {
+    closeFeed();
     standing.value = 'away';
   }
+}
+
+/** A cookie that expired: all stays in its place, and a sign-in opens above it. */
+function expire(): void {
+  closeFeed();
+  if (standing.peek() === 'in') standing.value = 'expired';
+}
+
+/** Goes on where the sign-in had expired; somebody else than before begins anew. */
+export async function comeBack(): Promise<void> {
+  const me = await auth.me();
+  if (me.id !== account.peek()?.id) {
+    window.location.replace('/');
+    return;
+  }
+  batch(() => {
+    account.value = me;
+    standing.value = 'in';
+    returns.value += 1;
+  });
+  openFeed();
 }
 
 export async function leave(): Promise<void> {
   await auth.signOut();
   closeFeed();
+  writeStored(WAS_IN, null);
   batch(() => {
     world.value = emptyWorld;
     account.value = null;
@@ -148,11 +183,7 @@ export async function leave(): Promise<void> {
 export function startStore(): void {
   followVisibility();
   effect(() => {
-    // A cookie that expired: say so by showing the sign-in page, once.
-    if (refusals.value > 0 && standing.peek() === 'in') {
-      closeFeed();
-      standing.value = 'out';
-    }
+    if (refusals.value > 0) expire();
   });
   void enter();
 }

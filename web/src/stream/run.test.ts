@@ -12,6 +12,7 @@ describe('readRunEvent', () => {
       status: 'waiting',
       reason: 'loading',
       error: null,
+      waiting: null,
     });
     expect(readRunEvent(event('end', { message: { id: 'm' } }))).toEqual({ kind: 'end', message: { id: 'm' } });
   });

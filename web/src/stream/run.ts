@@ -1,4 +1,4 @@
-import type { Message, Trouble } from '../api/types';
+import type { Message, Trouble, WaitingFor } from '../api/types';
 import type { ApiError } from '../api/errors';
 import type { SseEvent } from './sse';
 import { EventSubscription, type SourceState } from './source';
@@ -6,7 +6,13 @@ import { EventSubscription, type SourceState } from './source';
 /** What a run says, in order, each once. */
 export type RunEvent =
   | { readonly kind: 'delta'; readonly text: string; readonly reasoning: string }
-  | { readonly kind: 'status'; readonly status: string; readonly reason: string | null; readonly error: Trouble | null }
+  | {
+      readonly kind: 'status';
+      readonly status: string;
+      readonly reason: string | null;
+      readonly error: Trouble | null;
+      readonly waiting: WaitingFor | null;
+    }
   | { readonly kind: 'end'; readonly message: Message };
 
 function parse(data: string): Readonly<Record<string, unknown>> | null {
@@ -40,6 +46,7 @@ export function readRunEvent(event: SseEvent): RunEvent | null {
         status: words(data['status']),
         reason: reasonOf(data),
         error: (data['error'] ?? null) as Trouble | null,
+        waiting: (data['waiting'] ?? null) as WaitingFor | null,
       };
     case 'end':
       return { kind: 'end', message: data['message'] as Message };
@@ -64,6 +71,9 @@ export class OnceFilter {
   }
 }
 
+/** The hub is asked to gather for this long: a page cannot show more, and each chunk wakes its browser. */
+const EVERY_MS = 40;
+
 export interface RunHandlers {
   readonly onEvent: (event: RunEvent) => void;
   readonly onState: (state: SourceState) => void;
@@ -73,7 +83,7 @@ export interface RunHandlers {
 /** Watches a run from its beginning until its `end`. The run goes on at the hub whoever watches. */
 export function watchRun(runId: string, handlers: RunHandlers): EventSubscription {
   const once = new OnceFilter();
-  return new EventSubscription(`/api/runs/${encodeURIComponent(runId)}/events`, {
+  return new EventSubscription(`/api/runs/${encodeURIComponent(runId)}/events?every_ms=${EVERY_MS}`, {
     onState: handlers.onState,
     onRefused: handlers.onRefused,
     onEvent(raw) {

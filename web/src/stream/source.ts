@@ -14,6 +14,7 @@ export interface SourceHandlers {
 
 /** The hub sends a comment every 15 s; after this much silence the connection is taken for dead. */
 const SILENCE_MS = 40_000;
+const LOOK_MS = 2000;
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 15_000;
 
@@ -40,7 +41,8 @@ export class EventSubscription {
   #isClosed = false;
   #abort: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #watchdog: ReturnType<typeof setTimeout> | undefined;
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+  #heardAt = 0;
 
   constructor(path: string, handlers: SourceHandlers) {
     this.#path = path;
@@ -54,7 +56,7 @@ export class EventSubscription {
     this.#isClosed = true;
     window.removeEventListener('online', this.#wake);
     clearTimeout(this.#timer);
-    clearTimeout(this.#watchdog);
+    clearInterval(this.#watchdog);
     this.#abort?.abort();
     this.#say('closed');
   }
@@ -82,7 +84,7 @@ export class EventSubscription {
   }
 
   #retry(abort: AbortController): void {
-    clearTimeout(this.#watchdog);
+    clearInterval(this.#watchdog);
     if (this.#isClosed || this.#abort !== abort) return;
     const delay = retryDelay(this.#attempt, Math.random());
     this.#attempt += 1;
@@ -90,9 +92,13 @@ export class EventSubscription {
     this.#timer = setTimeout(() => this.#connect(), delay);
   }
 
+  /** Looks now and then, so that a chunk need not set a clock anew. */
   #watch(abort: AbortController): void {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => abort.abort(), SILENCE_MS);
+    clearInterval(this.#watchdog);
+    this.#heardAt = Date.now();
+    this.#watchdog = setInterval(() => {
+      if (Date.now() - this.#heardAt > SILENCE_MS) abort.abort();
+    }, LOOK_MS);
   }
 
   async #read(abort: AbortController): Promise<void> {
@@ -110,7 +116,7 @@ export class EventSubscription {
     }
     this.#attempt = 0;
     this.#say('open');
-    await this.#drain(response.body, abort);
+    await this.#drain(response.body);
   }
 
   async #refuse(response: Response): Promise<void> {
@@ -119,14 +125,14 @@ export class EventSubscription {
     this.#handlers.onRefused(problemToError(response.status, body));
   }
 
-  async #drain(body: ReadableStream<Uint8Array>, abort: AbortController): Promise<void> {
+  async #drain(body: ReadableStream<Uint8Array>): Promise<void> {
     const reader = body.getReader();
     const text = new TextDecoder();
     const decoder = new SseDecoder();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || this.#isClosed) return;
-      this.#watch(abort);
+      this.#heardAt = Date.now();
       for (const event of decoder.push(text.decode(value, { stream: true }))) {
         if (event.id !== '') this.#lastId = event.id;
         if (!this.#handlers.onEvent(event)) {

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 RESOURCES = (
-    *("auth", "me", "users", "groups", "limits", "keys", "events", "usage", "audit"),
-    *("sessions", "templates", "clusters", "tunnels", "providers"),
-    *("chats", "runs", "forward"),
+    *("auth", "me", "preferences", "users", "groups", "limits", "keys", "events", "usage"),
+    *("audit", "sessions", "templates", "clusters", "tunnels", "providers"),
+    *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )
 
 

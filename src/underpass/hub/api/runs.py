@@ -8,14 +8,15 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from underpass.chat.log import LogEvent
 from underpass.chat.shapes import run_out
 from underpass.core.principal import Scope
-from underpass.hub.api.chats import ErrorOut
+from underpass.hub.api.chat_shapes import ErrorOut
 from underpass.hub.api.events import HEADERS, KEEPALIVE, is_still_good
+from underpass.hub.api.shapes import In
 from underpass.hub.auth import Credential
 from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
 
@@ -47,6 +48,22 @@ async def stop_run(run_id: str, caller: SessionsUser, services: ServicesDep) -> 
     return RunOut.model_validate(run_out(await services.chats.runs.stop(caller, run_id)))
 
 
+class MoveIn(In):
+    """The model that is to answer instead."""
+
+    model: str = Field(min_length=1, max_length=500)
+
+
+@router.post("/{run_id}/move", status_code=202)
+async def move_run(
+    run_id: str, body: MoveIn, caller: SessionsUser, services: ServicesDep
+) -> RunOut:
+    """Let a run that waits ask another model instead."""
+    caller.require(Scope.GATEWAY)
+    moved = await services.chats.runs.move(caller, run_id, body.model)
+    return RunOut.model_validate(run_out(moved))
+
+
 @router.get("/{run_id}/events", response_class=StreamingResponse)
 async def watch_run(
     run_id: str,
@@ -55,18 +72,20 @@ async def watch_run(
     services: ServicesDep,
     last_event_id: Annotated[str | None, Header()] = None,
     after: Annotated[str | None, Query(description="As Last-Event-ID.")] = None,
+    every_ms: Annotated[int, Query(ge=0, le=1000, description="Gather text this long.")] = 0,
 ) -> StreamingResponse:
     """Server-sent events of a run: `status`, `delta`, and last `end` with the whole message.
 
     An event's id is a position in what the run says. `Last-Event-ID` or `?after=` gives what comes
     behind it, with nothing missing or doubled. A stream that closes without `end` (the hub stops,
-    the sign-in is over) is to be opened again.
+    the sign-in is over) is to be opened again. With `?every_ms=` a delta comes that often at most.
     """
     caller.principal.require(Scope.READ)
     events = await services.chats.runs.watch(
         caller.principal,
         run_id,
         _position(last_event_id if last_event_id is not None else after),
+        every_s=every_ms / 1000,
         keepalive_s=services.config.keepalive_s,
     )
     return StreamingResponse(

@@ -118,6 +118,7 @@ class ProviderSessionOut(BaseModel):
     status: SessionStatus | None
     host: str | None
     cluster: str | None
+    gpus: list[str]
     wall_time_ends_at: str | None
 
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "usage_and_limits"
-down_revision = "custom_providers"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
