@@ -1047,6 +1047,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Run
+         * @description Let a run that waits ask another model instead.
+         */
+        post: operations["move_run_api_runs__run_id__move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/stop": {
         parameters: {
             query?: never;
@@ -1433,6 +1453,23 @@ export interface components {
             session: components["schemas"]["SessionOut"];
             /** Token */
             token: string;
+        };
+        /**
+         * AttachmentOut
+         * @description A file of a message. `kind` is image, text or document; `text_chars` null for an image.
+         */
+        AttachmentOut: {
+            /** Bytes */
+            bytes: number;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["FileKind"];
+            /** Media Type */
+            media_type: string;
+            /** Name */
+            name: string;
+            /** Text Chars */
+            text_chars: number | null;
         };
         /**
          * AuditOut
@@ -2085,9 +2122,11 @@ export interface components {
          * MessageIn
          * @description A message to send. Without `parent_id` it goes under the branch that was shown last; with
          *     null it is a new beginning. Content null asks for another answer to the user's message
-         *     `parent_id`.
+         *     `parent_id`. `attachments` are ids of files; with one the content may be empty.
          */
         MessageIn: {
+            /** Attachments */
+            attachments?: string[];
             /** Content */
             content?: string | null;
             /** Model */
@@ -2106,6 +2145,8 @@ export interface components {
          *     `continued_chars`: how much of `content` stood there before its run, which went on with it.
          */
         MessageOut: {
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentOut"][];
             /** Chat Id */
             chat_id: string;
             /** Content */
@@ -2141,6 +2182,7 @@ export interface components {
             usage: {
                 [key: string]: unknown;
             } | null;
+            waiting: components["schemas"]["WaitingOut"] | null;
         };
         /**
          * ModelOut
@@ -2155,6 +2197,14 @@ export interface components {
             modalities: string[] | null;
             /** Name */
             name: string;
+        };
+        /**
+         * MoveIn
+         * @description The model that is to answer instead.
+         */
+        MoveIn: {
+            /** Model */
+            model: string;
         };
         /**
          * NewKeyOut
@@ -2794,6 +2844,28 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /**
+         * WaitingOut
+         * @description What an answer waits for. `code` is stable: session_queued, session_starting,
+         *     session_stopping, session_ended, tunnel_stopped, server_starting, model_loading, unreachable,
+         *     not_connected. `estimate_s`: how long it may still take, where it is known.
+         */
+        WaitingOut: {
+            /** Can Restart */
+            can_restart: boolean;
+            /** Code */
+            code: string;
+            /** Estimate S */
+            estimate_s: number | null;
+            /** Message */
+            message: string;
+            /** Provider Id */
+            provider_id: string | null;
+            /** Provider Name */
+            provider_name: string;
+            /** Session Id */
+            session_id: string | null;
         };
         /**
          * WhereOut
@@ -4833,6 +4905,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    move_run_api_runs__run_id__move_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
             };
             /** @description Validation Error */
             422: {
