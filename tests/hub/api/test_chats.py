@@ -101,6 +101,39 @@ async def test_a_message_that_is_too_long(page: Browser) -> None:
             )
 
 
+async def test_a_paste_of_a_megabyte(page: Browser, model: ScriptedModel) -> None:
+    """Reaches the model whole; it is for the model to say that it is too long."""
+    model.is_scripted = True
+    chat = await new_chat(page)
+    paste = "large " * 166_667
+    sent = await page.post(f"/api/chats/{chat}/messages", {"content": paste})
+    assert (sent.status, sent.json()["message"]["content"]) == (202, paste)
+    speaker = await model.asked()
+    assert speaker.asked["messages"][0]["content"] == paste
+    await speaker.finish("long")
+
+
+async def test_a_file_goes_with_a_message(page: Browser, model: ScriptedModel) -> None:
+    """Added first, then named; the message shows it, the model reads it; an unknown one is 404."""
+    chat = await new_chat(page)
+    url = f"{page.url}/api/files?name=a.py"
+    async with page.http.post(url, data=b"x = 1", headers=page.headers) as answer:
+        file = await answer.json()
+    path = f"/api/chats/{chat}/messages"
+    sent = await page.post(path, {"content": "what?", "attachments": [file["id"]]})
+    shown = {name: file[name] for name in file if name not in ("pages", "created_at")}
+    assert (sent.status, sent.json()["message"]["attachments"]) == (202, [shown])
+
+    async def answered() -> bool:
+        reply = (await page.get(f"/api/chats/{chat}")).json()["messages"][-1]
+        return "x = 1" in reply["content"] and reply["status"] == "complete"
+
+    await eventually_async(answered)
+    assert (await page.delete(f"/api/files/{file['id']}")).code == "file_in_use"
+    none = await page.post(path, {"content": "x", "attachments": ["fil_none"]})
+    assert (none.status, none.code) == (404, "not_found")
+
+
 async def test_another_users_chat(hub: RunningHub, page: Browser, root: UserRecord) -> None:
     """Not there, for admins neither."""
     chat = await new_chat(page)
