@@ -92,10 +92,15 @@ async def test_a_temporary_chat(
     hub: RunningHub, shell: Terminal, model: ScriptedModel, tmp_path: Path
 ) -> None:
     """Nothing of it is kept, and nothing is left."""
-    said = await shell.run("chat", "-m", "psst", "--temporary")
-    assert (said.code, said.out) == (0, "You said: psst\n")
+    (tmp_path / "secret.txt").write_text("the plan")
+    said = await shell.run(
+        "chat", "-m", "psst", "--temporary", "--file", str(tmp_path / "secret.txt")
+    )
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith('You said: The file "secret.txt"')
     page = await hub.browser("alice")
     assert (await page.get("/api/chats?archived=all")).json()["items"] == []
+    assert hub.services.chats._memory._kept == {}
 
 
 async def test_settings_reach_the_model(shell: Terminal, model: ScriptedModel) -> None:

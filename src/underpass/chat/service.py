@@ -333,13 +333,8 @@ class Chats:
             raise InvalidRequest(
                 "Files go with a new message, not with another answer to an old one."
             )
-        if self._memory.holds(chat.id):
-            raise InvalidRequest(
-                "A temporary chat keeps nothing, and a file would be kept.",
-                code="temporary_without_files",
-                hint="Paste its text, or send it in a chat that is kept.",
-            )
-        files = await self.files.attached(caller, new.attachments)
+        is_temporary = self._memory.holds(chat.id)
+        files = await self.files.attached(caller, new.attachments, is_temporary=is_temporary)
         if not place.takes_images and any(file["kind"] == "image" for file in files):
             raise InvalidRequest(
                 f"The model '{place.model}' does not take pictures.",

@@ -200,20 +200,21 @@ async def _sent(
     talk = await _settled(client, talk)
     body: dict[str, Any] = {"content": content, "model": talk.model, "settings": talk.settings}
     if talk.files:
-        body["attachments"] = await _uploaded(client, talk.files)
+        body["attachments"] = await _uploaded(client, talk)
     sent = await client.post(f"/api/chats/{talk.chat_id}/messages", body)
     printer = Printer(shows_reasoning=talk.shows_reasoning, is_quiet=talk.as_json)
     said = await follow(client, sent["run"]["id"], printer, interrupts)
     return replace(talk, files=()), said
 
 
-async def _uploaded(client: HubClient, files: tuple[Path, ...]) -> list[str]:
+async def _uploaded(client: HubClient, talk: Talk) -> list[str]:
     """The ids of the files at the hub."""
     ids = []
+    more = {"temporary": True} if talk.is_temporary else {}
     with ExitStack() as opened:
         # All are opened first: one that cannot be read keeps the others here.
-        for path, file in [(path, opened.enter_context(_opened(path))) for path in files]:
-            ids.append((await client.upload("/api/files", file, name=path.name))["id"])
+        for path, file in [(path, opened.enter_context(_opened(path))) for path in talk.files]:
+            ids.append((await client.upload("/api/files", file, name=path.name, **more))["id"])
     return ids
 
 

@@ -3980,6 +3980,8 @@ export interface operations {
             query?: {
                 /** @description The file's name. */
                 name?: string;
+                /** @description For a temporary chat: in the hub's memory alone. */
+                temporary?: boolean;
             };
             header?: never;
             path?: never;
