@@ -9,8 +9,14 @@
 - `run`: one generation at work: asks the door, feeds the log, ends in one way.
 - `writer`: puts the text of all runs into the store, in batches.
 - `runs`: the engine: starts, stops and finds runs; takes up what a killed hub left.
-- `titles`: a title from the first words; pure.
-- `chats`: the service that the API calls: chats, messages, search.
+- `titles`, `snippets`: a title from the first words, the place that a search found; pure.
+- `tree`: branches of a chat, what is below a message, where its head is; pure.
+- `continuing`: which answers can go on, and how each kind of server is asked to; pure.
+- `shelves`: where a chat is kept: the store, or for temporary ones this process's memory alone.
+- `desk`: whose chat it is, and who is told what became of it; all services below work with it.
+- `branches`, `sharing`, `presets`, `transfer`: delete, restore and fork; shares; presets; files out and in.
+- `exports`, `markdown`, `imports`: chats as files, and back from files of strangers; pure.
+- `service`: what the API calls for chats and messages; holds all of the above together.
 
 A run belongs to the hub: browsers and terminals watch it through its log, and only Stop stops it.
 """
