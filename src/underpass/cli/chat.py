@@ -43,38 +43,48 @@ class Talk:
     as_json: bool
 
 
+Model = Annotated[
+    str | None, typer.Argument(help="PROVIDER/MODEL. Default: the chat's, or the only one.")
+]
+Question = Annotated[str | None, typer.Argument(help="Ask this, print the answer, and end.")]
+Message = Annotated[
+    str | None, typer.Option("--message", "-m", help="As QUESTION, without naming a model.")
+]
+ChatId = Annotated[
+    str | None, typer.Option("--chat", help="Go on with this chat; `last`: the newest one.")
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", help="A file for the model; may be repeated."),
+]
+System = Annotated[str | None, typer.Option("--system", help="A system prompt.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A request field, temperature=0.2; may be repeated."),
+]
+Temporary = Annotated[
+    bool, typer.Option("--temporary", help="Keep nothing of the chat at the hub.")
+]
+Reasoning = Annotated[
+    bool | None,
+    typer.Option("--reasoning/--no-reasoning", help="Show it. Default: in a terminal."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the whole answer as JSON; takes a question.")
+]
+
+
 def chat(
-    model: Annotated[
-        str | None, typer.Argument(help="PROVIDER/MODEL. Default: the chat's, or the only one.")
-    ] = None,
-    question: Annotated[
-        str | None, typer.Argument(help="Ask this, print the answer, and end.")
-    ] = None,
-    message: Annotated[
-        str | None, typer.Option("--message", "-m", help="As QUESTION, without naming a model.")
-    ] = None,
-    chat_id: Annotated[
-        str | None, typer.Option("--chat", help="Go on with this chat; `last`: the newest one.")
-    ] = None,
-    file: Annotated[
-        list[Path] | None,
-        typer.Option("--file", "-f", help="A file for the model; may be repeated."),
-    ] = None,
-    system: Annotated[str | None, typer.Option("--system", help="A system prompt.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A request field, temperature=0.2; may be repeated."),
-    ] = None,
-    temporary: Annotated[
-        bool, typer.Option("--temporary", help="Keep nothing of the chat at the hub.")
-    ] = False,
-    reasoning: Annotated[
-        bool | None,
-        typer.Option("--reasoning/--no-reasoning", help="Show it. Default: in a terminal."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole answer as JSON; takes a question.")
-    ] = False,
+    model: Model = None,
+    question: Question = None,
+    message: Message = None,
+    chat_id: ChatId = None,
+    file: Files = None,
+    system: System = None,
+    setting: Settings = None,
+    temporary: Temporary = False,
+    reasoning: Reasoning = None,
+    as_json: AsJson = False,
     hub: options.Hub = None,
 ) -> None:
     """Chat in the terminal. Ctrl-C stops an answer; Ctrl-D leaves.
