@@ -6,7 +6,10 @@
 - `assemble`: the events of `chat/completions` → text, reasoning, tool calls, usage; pure.
 - `log`: what a run has said so far, with positions, and those who watch it.
 - `prompt`: the branch of a chat that is sent to the model; pure.
-- `run`: one generation at work: asks the door, feeds the log, ends in one way.
+- `files/`: what people attach: told apart, read in a process of its own, given to the model.
+- `places`, `waiting`: where a model is, and what an answer from there waits for, in plain words.
+- `equipment`: what every run works with.
+- `run`: one generation at work: waits for its place, asks the door, feeds the log, ends in one way.
 - `writer`: puts the text of all runs into the store, in batches.
 - `runs`: the engine: starts, stops and finds runs; takes up what a killed hub left.
 - `titles`, `snippets`: a title from the first words, the place that a search found; pure.
