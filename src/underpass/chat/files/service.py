@@ -11,7 +11,14 @@ from underpass.chat.files.held import Held
 from underpass.chat.files.reading import Readers
 from underpass.chat.files.sniff import SNIFF_BYTES, decode, file_name, sniff
 from underpass.core.clock import Clock
-from underpass.core.errors import Conflict, InvalidRequest, NotFound, StorageError, TooLarge
+from underpass.core.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    StorageError,
+    TooLarge,
+    TooMany,
+)
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal
 from underpass.core.times import iso
@@ -24,6 +31,8 @@ MAX_FILE_BYTES = 20 << 20
 MAX_OWNED_BYTES = 2 << 30
 MAX_ATTACHMENTS = 20
 """Of one message."""
+MAX_IN_MEMORY = 8
+"""Files of temporary chats that may come at a time: each is in memory as a whole."""
 UNUSED_S = 86_400.0
 """How long a file waits for a message that has it."""
 _MEMORY_BYTES = 256 * 1024
@@ -47,6 +56,7 @@ class Files:
         self._clock = clock
         self._readers = Readers()
         self._held = Held(clock)
+        self._in_memory = 0
 
     # --- for their owners --------------------------------------------------------------------
 
@@ -63,7 +73,14 @@ class Files:
         Raises TooLarge (`file_too_big`, `files_full`), InvalidRequest (`file_empty`,
         `file_encrypted`, `file_unreadable`), UnsupportedMedia, TooMany, StorageError.
         """
+        if is_temporary and self._in_memory >= MAX_IN_MEMORY:
+            raise TooMany(
+                "Many files of temporary chats are on their way already.",
+                hint="Send the file again in a moment.",
+                retry_after_s=5,
+            )
         spool = Spool(self.max_file_bytes if is_temporary else _MEMORY_BYTES, None)
+        self._in_memory += is_temporary
         try:
             head = await self._receive(spool, content)
             record, text = await self._look_at(caller, file_name(name), head, spool)
@@ -73,6 +90,7 @@ class Files:
                 await self._check_room(caller, record.bytes)
                 await self._store.files.store(record, spool.read(), text)
         finally:
+            self._in_memory -= is_temporary
             spool.close()
         return file_out(record)
 
