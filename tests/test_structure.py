@@ -162,6 +162,18 @@ def test_an_agent_never_loads_the_hub() -> None:
     assert not loaded & {f"underpass.{room}" for room in ("hub", "store", "gateway", "chat")}
 
 
+def test_the_hub_never_loads_a_reader_of_documents() -> None:
+    """They take memory and time, and belong into the process that reads one document."""
+    code = "import sys, underpass.hub.app; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    assert "underpass" in loaded
+    assert not loaded & {"pypdf", "docx", "openpyxl", "pptx", "lxml", "PIL"}
+
+
 def tracked_test_files() -> list[Path]:
     """Every Python file of the tests."""
     return sorted((ROOT / "tests").rglob("*.py"))

@@ -30,13 +30,13 @@ async def answered(rig: ChatRig, chat: str, content: str | None = "hi", **fields
     return sent
 
 
-async def added(rig: ChatRig, name: str, data: bytes) -> str:
+async def added(rig: ChatRig, name: str, data: bytes, **more: bool) -> str:
     """The id of a new file of ann's."""
 
     async def content() -> AsyncIterator[bytes]:
         yield data
 
-    return str((await rig.chats.files.upload(ANN, name, content()))["id"])
+    return str((await rig.chats.files.upload(ANN, name, content(), **more))["id"])
 
 
 async def test_files_go_with_a_message(rig: ChatRig) -> None:
@@ -82,9 +82,11 @@ async def test_what_a_message_cannot_have(rig: ChatRig) -> None:
     rig.registry.put_provider(replace(tunnel("blind"), models=(blind,)))
     chat, shot = await rig.chat(), await added(rig, "s.png", PNG)
     temporary = (await rig.chats.create(ANN, model="gpu/m", is_temporary=True))["id"]
+    held = await added(rig, "t.txt", b"x", is_temporary=True)
     cases: list[tuple[str, NewMessage, str]] = [
         (chat, NewMessage("hi", model="blind/m", attachments=(shot,)), "model_takes_no_images"),
-        (temporary, NewMessage("hi", attachments=(shot,)), "temporary_without_files"),
+        (temporary, NewMessage("hi", attachments=(shot,)), "file_not_temporary"),
+        (chat, NewMessage("hi", attachments=(held,)), "file_temporary"),
         (chat, NewMessage(None, attachments=(shot,)), "invalid_request"),
         (chat, NewMessage("hi", attachments=("fil_none",)), "not_found"),
     ]
@@ -97,3 +99,25 @@ async def test_what_a_message_cannot_have(rig: ChatRig) -> None:
     with pytest.raises(NotFound, match="There is no file"):
         await rig.chats.send(BOB, theirs, NewMessage("hi", model="lab/x", attachments=(shot,)))
     assert (await rig.chats.get(ANN, chat))["messages"] == []
+
+
+async def test_files_of_a_temporary_chat(rig: ChatRig) -> None:
+    """The model gets them with every turn; the store never does; strangers get nothing."""
+    chat = (await rig.chats.create(ANN, model="gpu/m", is_temporary=True))["id"]
+    notes = await added(rig, "notes.md", b"# Secret" + b"x" * 500_000, is_temporary=True)
+    shot = await added(rig, "s.png", PNG, is_temporary=True)
+    await answered(rig, chat, "read", attachments=(notes, shot))
+    await answered(rig, chat, "again")
+    assert "# Secret" in str(rig.door.body()["messages"])
+    assert "image_url" in str(rig.door.body()["messages"])
+    assert await rig.store.files.owned_bytes(ANN.user_id) == 0
+    record, content = await rig.chats.files.content(ANN, shot)
+    assert (record.name, [part async for part in content]) == ("s.png", [PNG])
+    assert (await rig.chats.files.text(ANN, notes)).startswith("# Secret")
+    with pytest.raises(NotFound):
+        await rig.chats.files.get(BOB, notes)
+    await rig.chats.files.remove(ANN, notes)
+    with pytest.raises(NotFound):
+        await rig.chats.files.get(ANN, notes)
+    await answered(rig, chat, "and now?")
+    assert "it is not there any more" in str(rig.door.body()["messages"])

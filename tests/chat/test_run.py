@@ -295,8 +295,9 @@ async def test_a_server_that_has_just_died_is_waited_for(rig: ChatRig) -> None:
     await rig.door.called()
     rig.registry.put_provider(tunnel("gpu", "m", status="unreachable"))
     await eventually_async(lambda: run.record.status is MessageStatus.WAITING)
-    assert run.message().waiting is not None
-    assert run.message().waiting["code"] == "unreachable"
+    waiting = run.message().waiting
+    assert waiting is not None
+    assert waiting["code"] == "unreachable"
     rig.registry.put_provider(tunnel("gpu", "m"))
     (await rig.door.answer()).finish("ok")
     await rig.stored(run)

@@ -381,3 +381,55 @@ async def test_another_owners_session_cannot_bring_an_answer(tmp_path: Path) -> 
         rig.registry.put_provider(theirs)
         assert rig.chats.runs.adoptable("ses_gpu") == {}
         await rig.chats.runs.stop(ANN, run_id)
+
+
+async def killed_while_continuing(path: Path) -> tuple[str, str, str]:
+    """(run, message, request) ids of a run that went on with "Hello" when its hub went away."""
+    async with open_rig(path) as rig:
+        run, answer = await rig.ask()
+        answer.say("Hello")
+        await eventually_async(lambda: run.log.position == 5)
+        await rig.chats.runs.stop(ANN, run.id)
+        await rig.stored(run)
+        message_id = run.record.message_id
+        again = await rig.chats.continue_answer(ANN, run.record.chat_id, message_id)
+        (await rig.door.answer()).say(" wor")
+        run = rig.run(again["run"]["id"])
+        await eventually_async(lambda: run.log.position == 4)
+    return run.id, message_id, run.record.request_id
+
+
+async def test_a_hub_that_is_killed_in_mid_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stood before and what came are there once; it can be continued once more."""
+    monkeypatch.setattr(runs_module, "ADOPT_S", 0.05)
+    run_id, message_id, _ = await killed_while_continuing(tmp_path)
+    async with open_rig(tmp_path) as rig:
+        run = rig.run(run_id)
+        assert run.message().content == "Hello wor"
+        await rig.stored(run)
+        message = await rig.store.messages.get(message_id)
+        assert (message.content, message.status) == ("Hello wor", MessageStatus.INTERRUPTED)
+        assert (await rig.events(run_id, 4))[-1].data["message"]["content"] == "Hello wor"
+        again = await rig.chats.continue_answer(ANN, run.record.chat_id, message_id)
+        assert again["reply"]["continued_chars"] == len("Hello wor")
+        (await rig.door.answer()).finish("ld!")
+        await rig.stored(rig.run(again["run"]["id"]))
+        message = await rig.store.messages.get(message_id)
+        assert (message.content, message.status) == ("Hello world!", MessageStatus.COMPLETE)
+
+
+async def test_an_agent_that_kept_the_rest_of_a_continued_answer(tmp_path: Path) -> None:
+    """The same run goes on; nothing is missing and nothing doubled."""
+    run_id, message_id, request_id = await killed_while_continuing(tmp_path)
+    async with open_rig(tmp_path) as rig:
+        run = rig.run(run_id)
+        back = asyncio.create_task(rig.events(run_id, 2))
+        whole = delta(content=" world!") + delta("stop") + DONE
+        rig.chats.runs.adopt(KeptStream(request_id, whole))
+        assert text_of(await back) == "orld!"
+        await rig.stored(run)
+        message = await rig.store.messages.get(message_id)
+        assert (message.content, message.status) == ("Hello world!", MessageStatus.COMPLETE)
+        assert message.continued_chars == 5

@@ -1,13 +1,17 @@
 """Chats: the tree, titles, search, and what is said instead of silence."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fakes.chats import ChatRig, open_rig
+from tests.fakes.answers import DONE, delta, event
+from tests.fakes.chats import ChatRig, open_rig, text_of
 from tests.fakes.registry import ANN, BOB, tunnel
+from tests.rig.waiting import eventually_async
 from underpass.chat import service as service_module
 from underpass.chat.service import NewMessage
 from underpass.core.errors import (
@@ -17,6 +21,8 @@ from underpass.core.errors import (
     ModelNotFound,
     NotAllowed,
     NotFound,
+    ProviderError,
+    ProviderTimeout,
     StorageError,
     TooMany,
 )
@@ -280,3 +286,213 @@ async def test_content_is_never_logged(rig: ChatRig, caplog: pytest.LogCaptureFi
     answer.send(b'data: {"error": {"message": "xyzzy-error"}}\n\n')
     await rig.stored(rig.run(sent["run"]["id"]))
     assert "xyzzy" not in caplog.text
+
+
+# --- continue --------------------------------------------------------------------------------
+
+
+async def stopped(rig: ChatRig, chat: str, text: str = "half an ans") -> dict[str, Any]:
+    """What sending said, once the answer was stopped after some text."""
+    sent = await rig.send(chat, "one")
+    (await rig.door.answer()).say(text)
+    run = rig.run(sent["run"]["id"])
+    await eventually_async(lambda: run.log.position == len(text))
+    await rig.chats.runs.stop(ANN, run.id)
+    await rig.stored(run)
+    return sent
+
+
+async def test_an_answer_goes_on_in_the_same_message(rig: ChatRig) -> None:
+    """The run says the new text only, at positions of its own; the message holds all of it."""
+    chat = await rig.chat()
+    sent = await stopped(rig, chat)
+    again = await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"])
+    assert again["message"]["id"] == sent["message"]["id"]
+    assert again["reply"]["id"] == sent["reply"]["id"]
+    assert again["reply"]["continued_chars"] == len("half an ans")
+    assert (again["reply"]["content"], again["reply"]["status"]) == ("half an ans", "streaming")
+    run = rig.run(again["run"]["id"])
+    answer = await rig.door.answer()
+    answer.say("wer")
+    await eventually_async(lambda: run.log.position == 3)
+    (shown,) = (await rig.chats.get(ANN, chat))["messages"][1:]
+    assert (shown["content"], shown["run_id"]) == ("half an answer", run.id)
+    answer.finish(".")
+    await rig.stored(run)
+    assert text_of(await rig.events(run.id)) == "wer."
+    rig.chats.runs._runs.clear()
+    assert text_of(await rig.events(run.id)) == "wer."
+    assert text_of(await rig.events(run.id, 2)) == "r."
+    assert text_of(await rig.events(sent["run"]["id"])) == ""
+    (shown,) = (await rig.chats.get(ANN, chat))["messages"][1:]
+    assert (shown["content"], shown["status"]) == ("half an answer.", "complete")
+    assert (shown["finish_reason"], shown["error"]) == ("stop", None)
+    with pytest.raises(InvalidRequest) as caught:
+        await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"])
+    assert caught.value.code == "not_continuable"
+
+
+async def test_what_a_server_is_asked_to_go_on_with(rig: ChatRig) -> None:
+    """The branch up to the answer, as its kind of server takes it; chosen when it is asked."""
+    chat = await rig.chat(settings={"system_prompt": "Be kind."})
+    for kind, last in (("vllm", "assistant"), ("llama.cpp", "assistant"), ("ollama", "user")):
+        sent = await stopped(rig, chat, "half")
+        rig.registry.put_provider(replace(tunnel("gpu", "m"), server_kind=kind))
+        again = await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"])
+        (await rig.door.answer()).finish(".")
+        await rig.stored(rig.run(again["run"]["id"]))
+        body = rig.door.body()
+        assert body["messages"][0] == {"role": "system", "content": "Be kind."}
+        assert body["messages"][-1]["role"] == last
+        spoken = [one for one in body["messages"] if one["role"] == "assistant"]
+        assert spoken[-1]["content"] == "half"
+        assert body.get("continue_final_message") == (True if kind == "vllm" else None)
+
+
+async def test_an_answer_can_go_on_twice_and_elsewhere(rig: ChatRig) -> None:
+    """Each time from where it ended; tool calls and reasoning are kept as well."""
+    rig.registry.put_provider(tunnel("other", "x"))
+    chat = await rig.chat()
+    sent = await rig.send(chat, "one")
+    answer = await rig.door.answer()
+    call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    answer.send(delta(reasoning="hm") + delta(tool_calls=[call]))
+    answer.send(delta("length", content="a") + DONE + b"")
+    answer.send(b"")
+    await rig.stored(rig.run(sent["run"]["id"]))
+    for model, more in (("other/x", "b"), (None, "c")):
+        again = await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"], model=model)
+        answer = await rig.door.answer()
+        answer.send(delta(reasoning="!") + delta(tool_calls=[{**call, "id": more}]))
+        answer.send(delta("length", content=more) + DONE)
+        answer.send(b"")
+        await rig.stored(rig.run(again["run"]["id"]))
+    reply = (await rig.chats.get(ANN, chat))["messages"][-1]
+    assert (reply["content"], reply["reasoning"]) == ("abc", "hm!!")
+    assert [(one["index"], one["id"]) for one in reply["tool_calls"]] == [
+        (0, "a"),
+        (1, "b"),
+        (2, "c"),
+    ]
+    assert (reply["model"], reply["continued_chars"]) == ("other/x", 2)
+
+
+async def test_going_on_that_fails_loses_nothing(rig: ChatRig) -> None:
+    """The text stays, the message says what happened, and it can be tried again."""
+    chat = await rig.chat()
+    sent = await stopped(rig, chat)
+    rig.door.errors.append(ProviderError("The server is full.", code="upstream_full"))
+    again = await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"])
+    await rig.stored(rig.run(again["run"]["id"]))
+    await rig.door.called()
+    reply = (await rig.chats.get(ANN, chat))["messages"][-1]
+    assert (reply["content"], reply["status"]) == ("half an ans", "failed")
+    assert reply["error"]["code"] == "upstream_full"
+    again = await rig.chats.continue_answer(ANN, chat, sent["reply"]["id"])
+    (await rig.door.answer()).finish("wer")
+    await rig.stored(rig.run(again["run"]["id"]))
+    assert (await rig.chats.get(ANN, chat))["messages"][-1]["content"] == "half an answer"
+
+
+async def test_two_tabs_continue_at_once(rig: ChatRig) -> None:
+    """One run writes into the message; the other tab is told which."""
+    chat = await rig.chat()
+    sent = await stopped(rig, chat)
+    results = await asyncio.gather(
+        *(rig.chats.continue_answer(ANN, chat, sent["reply"]["id"]) for _ in range(2)),
+        return_exceptions=True,
+    )
+    refused = [one for one in results if isinstance(one, Conflict)]
+    assert len(refused) == 1
+    assert refused[0].code == "answer_in_progress"
+    (await rig.door.answer()).finish("wer")
+    (began,) = [one for one in results if not isinstance(one, BaseException)]
+    await rig.stored(rig.run(began["run"]["id"]))
+    assert (await rig.chats.get(ANN, chat))["messages"][-1]["content"] == "half an answer"
+    assert len(rig.door.answers) == 2
+
+
+# --- what model servers get wrong ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "text", "code"),
+    [
+        # no [DONE], no finish reason: what came is the answer
+        ([delta(content="Hi")], "complete", "Hi", None),
+        # a role that nobody knows
+        ([delta(role="oracle", content="Hi") + delta("stop") + DONE], "complete", "Hi", None),
+        # an error in mid-stream
+        (
+            [delta(content="Hi"), event({"error": {"message": "Out of memory", "code": "oom"}})],
+            "failed",
+            "Hi",
+            "oom",
+        ),
+        # not SSE at all, and SSE with something else than JSON in it
+        ([b"<html>Bad gateway</html>"], "failed", "", None),
+        ([delta(content="Hi"), b"data: {oops\n\n"], "failed", "Hi", "upstream_answer_invalid"),
+        # nothing
+        ([], "failed", "", "empty_answer"),
+        # a line that breaks in mid-answer
+        ([delta(content="Hi"), ProviderTimeout("Lost.")], "interrupted", "Hi", "tunnel_lost"),
+    ],
+)
+async def test_a_bad_answer_is_said_and_nothing_is_lost(
+    rig: ChatRig, parts: list[Any], status: str, text: str, code: str | None
+) -> None:
+    """The text that came is stored, the message says in a sentence what was wrong, and the chat
+    goes on."""
+    chat = await rig.chat()
+    sent = await rig.send(chat, "one")
+    answer = await rig.door.answer()
+    for part in [*parts, b""]:
+        answer.send(part)
+    await rig.stored(rig.run(sent["run"]["id"]))
+    stored = await rig.store.messages.get(sent["reply"]["id"])
+    assert (stored.status.value, stored.content) == (status, text)
+    if status != "complete":
+        assert stored.error is not None
+        assert stored.error["message"].endswith(".") or code == "oom"
+        assert code is None or stored.error["code"] == code
+    await answered(rig, chat, "two")
+    assert rig.door.body()["messages"][-1]["content"].endswith("two")
+
+
+async def test_a_tool_call_without_index(rig: ChatRig) -> None:
+    """Is shown as the call that it is, with whole arguments."""
+    chat = await rig.chat()
+    sent = await rig.send(chat, "one")
+    answer = await rig.door.answer()
+    answer.send(delta(tool_calls=[{"id": "a", "function": {"name": "f", "arguments": '{"x"'}}]))
+    answer.send(delta(tool_calls=[{"function": {"arguments": ": 1}"}}]))
+    answer.send(delta("tool_calls") + DONE)
+    answer.send(b"")
+    await rig.stored(rig.run(sent["run"]["id"]))
+    (call,) = (await rig.chats.get(ANN, chat))["messages"][-1]["tool_calls"]
+    assert call["index"] == 0
+    assert call["function"] == {"name": "f", "arguments": '{"x": 1}'}
+
+
+async def test_a_chat_deleted_in_another_tab(rig: ChatRig) -> None:
+    """Whoever writes in it is told; what ran is stopped and can be had back with the chat."""
+    chat = await rig.chat()
+    sent = await rig.send(chat, "one")
+    answer = await rig.door.answer()
+    answer.say("half")
+    run = rig.run(sent["run"]["id"])
+    await eventually_async(lambda: run.log.position == 4)
+    watching = await rig.chats.runs.watch(ANN, run.id, 0)
+    await rig.chats.delete(ANN, chat)
+    ends = [event async for event in watching if event.name == "end"]
+    assert ends[0].data["message"]["status"] == "stopped"
+    for verb in (
+        rig.send(chat, "two"),
+        rig.chats.continue_answer(ANN, chat, sent["reply"]["id"]),
+        rig.chats.update(ANN, chat, {"title": "x"}),
+    ):
+        with pytest.raises(NotFound):
+            await verb
+    await rig.stored(run)
+    await rig.chats.restore(ANN, chat)
+    assert (await rig.chats.get(ANN, chat))["messages"][-1]["content"] == "half"

@@ -8,6 +8,7 @@ import pytest
 from underpass.cli import answer as answer_module
 from underpass.cli.answer import Printer, follow, printable
 from underpass.cli.client import HubClient, HubError
+from underpass.cli.interrupts import Interrupts
 from underpass.core.sse import SseEvent
 from underpass.tunnel.dial_errors import DialError
 
@@ -53,16 +54,20 @@ async def test_a_lost_connection_is_taken_up(
         [SseEvent("status", '{"status": "streaming"}', "1")],
         [delta(2, "b"), SseEvent("end", MESSAGE, "2")],
     )
-    message = await follow(cast("HubClient", hub), "run_1", quiet())
+    message = await follow(cast("HubClient", hub), "run_1", quiet(), Interrupts())
     assert message["content"] == "ab"
     assert hub.asked == [None, "1", "1", "1"]
-    assert capsys.readouterr().out == "ab\n"
+    said = capsys.readouterr()
+    assert said.out == "ab\n"
+    assert said.err.count("The connection to the hub is lost") == 2
 
 
 async def test_a_run_that_is_gone_is_an_error() -> None:
     """404 and the like are not waited for."""
     with pytest.raises(HubError):
-        await follow(cast("HubClient", FakeHub([HubError(404, "no run")])), "run_1", quiet())
+        await follow(
+            cast("HubClient", FakeHub([HubError(404, "no run")])), "run_1", quiet(), Interrupts()
+        )
 
 
 async def test_a_hub_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +76,7 @@ async def test_a_hub_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(answer_module, "LOST_FOR_S", 0.0)
     hub = FakeHub([DialError("lost")], [DialError("lost")], [DialError("lost")])
     with pytest.raises(DialError, match="lost"):
-        await follow(cast("HubClient", hub), "run_1", quiet())
+        await follow(cast("HubClient", hub), "run_1", quiet(), Interrupts())
 
 
 def test_reasoning_stands_before_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,11 +105,15 @@ def test_what_is_said_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_waited_for_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A reason that stays the same is not repeated."""
+    """A reason that stays the same is not repeated; what a model waits for is said with its time."""
     printer = quiet()
     for reason in ("loading", "loading", "loading 63 %", ""):
         printer.status({"status": "waiting", "reason": reason})
-    assert capsys.readouterr().err == "… loading\n… loading 63 %\n"
+    waiting = {"code": "session_queued", "message": "The session is queued.", "estimate_s": 240}
+    printer.status({"status": "waiting", "reason": "x", "waiting": waiting})
+    assert capsys.readouterr().err == (
+        "… loading\n… loading 63 %\n… The session is queued. About 4 min.\n"
+    )
 
 
 def test_a_model_cannot_steer_the_terminal() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,7 +11,10 @@ import typer
 from tests.fakes.model import ScriptedModel
 from tests.fakes.terminal import Terminal
 from tests.hub.conftest import RunningHub
+from tests.rig.pseudo_terminal import CTRL_C, CTRL_D, PseudoTerminal
+from tests.rig.stack import UNDERPASS
 from underpass.cli.chat import settings_of
+from underpass.core.states import ProviderStatus
 from underpass.store import UserRecord
 
 
@@ -23,6 +28,12 @@ async def test_a_message_and_a_file(shell: Terminal, model: ScriptedModel) -> No
     """`cat file | underpass chat -m WORDS`: the words first, the file below; the only model."""
     said = await shell.run("chat", "-m", "Sum this up:", stdin="a long file")
     assert (said.code, said.out) == (0, "You said: Sum this up:\n\na long file\n")
+
+
+async def test_a_question_beside_the_model(shell: Terminal, model: ScriptedModel) -> None:
+    """`cat file | underpass chat MODEL "question"`."""
+    said = await shell.run("chat", "gpu/m", "What is this?", stdin="a long file")
+    assert (said.code, said.out) == (0, "You said: What is this?\n\na long file\n")
 
 
 async def test_json(shell: Terminal, model: ScriptedModel) -> None:
@@ -49,6 +60,47 @@ async def test_it_is_in_the_browser_too(
         "second",
         "You said: second",
     ]
+
+
+async def test_the_last_chat(hub: RunningHub, shell: Terminal, model: ScriptedModel) -> None:
+    """`--chat last` goes on with the one that was used last, pinned ones or not."""
+    for title in ("one", "two"):
+        await shell.run("chat", "-m", title)
+    said = await shell.run("chat", "--chat", "last", "-m", "more")
+    assert (said.code, said.out) == (0, "You said: more\n")
+    chats = (await (await hub.browser("alice")).get("/api/chats")).json()["items"]
+    page = await hub.browser("alice")
+    shown = (await page.get(f"/api/chats/{chats[0]['id']}")).json()
+    assert [message["content"] for message in shown["messages"]][::2] == ["two", "more"]
+
+
+async def test_files(
+    shell: Terminal, model: ScriptedModel, tmp_path: Path, hub: RunningHub
+) -> None:
+    """`--file` goes with the message; one that cannot be read by the hub is said in one line."""
+    (tmp_path / "notes.txt").write_text("the notes")
+    said = await shell.run("chat", "-m", "sum up", "--file", str(tmp_path / "notes.txt"))
+    assert (said.code, said.err) == (0, "")
+    assert said.out == ('You said: The file "notes.txt":\n\n```\nthe notes\n```\n\nsum up\n')
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 no more")
+    said = await shell.run("chat", "-m", "x", "-f", str(tmp_path / "broken.pdf"))
+    assert (said.code, said.out) == (1, "")
+    assert "The file cannot be read." in said.err
+
+
+async def test_a_temporary_chat(
+    hub: RunningHub, shell: Terminal, model: ScriptedModel, tmp_path: Path
+) -> None:
+    """Nothing of it is kept, and nothing is left."""
+    (tmp_path / "secret.txt").write_text("the plan")
+    said = await shell.run(
+        "chat", "-m", "psst", "--temporary", "--file", str(tmp_path / "secret.txt")
+    )
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith('You said: The file "secret.txt"')
+    page = await hub.browser("alice")
+    assert (await page.get("/api/chats?archived=all")).json()["items"] == []
+    assert hub.services.chats._memory._kept == {}
 
 
 async def test_settings_reach_the_model(shell: Terminal, model: ScriptedModel) -> None:
@@ -78,6 +130,10 @@ async def test_settings_reach_the_model(shell: Terminal, model: ScriptedModel) -
         (("chat", "gpu/x", "-m", "hi"), "", 1, "There is no model 'gpu/x'."),
         (("chat", "-m", "hi", "--chat", "cht_none"), "", 1, "There is no chat 'cht_none'."),
         (("chat", "-m", "hi", "--set", "x"), "", 2, "'x' is no setting"),
+        (("chat", "gpu/m", "hi", "-m", "hi"), "", 2, "stands there twice"),
+        (("chat", "-m", "hi", "--chat", "last"), "", 1, "You have no chat yet."),
+        (("chat", "-m", "hi", "--chat", "c", "--temporary"), "", 2, "cannot become a temporary"),
+        (("chat", "-m", "hi", "--file", "none.txt"), "", 2, "There is no file 'none.txt'."),
         (("chat", "-m", "hi", "--set", "model=x"), "", 1, "cannot set 'model'"),
     ],
 )
@@ -138,3 +194,66 @@ def test_settings() -> None:
     }
     with pytest.raises(typer.BadParameter):
         settings_of(["=1"], None)
+
+
+# --- on a real terminal ----------------------------------------------------------------------
+
+
+def on_screen(hub: RunningHub, key: str, *words: str) -> PseudoTerminal:
+    """`underpass chat …`, as somebody types it."""
+    environment = {"UNDERPASS_HUB": hub.url, "UNDERPASS_KEY": key}
+    return PseudoTerminal([*UNDERPASS, "chat", *words], environment)
+
+
+async def test_a_conversation(hub: RunningHub, alice: UserRecord, model: ScriptedModel) -> None:
+    """Ctrl-C stops the answer and not the conversation; at the prompt it leaves."""
+    model.is_scripted = True
+    key = await hub.key(alice)
+    async with on_screen(hub, key, "gpu/m") as screen:
+        await screen.waits_for_input()
+        screen.types("tell me a story\n")
+        speaker = await model.asked()
+        await speaker.say("Once upon")
+        await screen.sees("Once upon")
+        screen.types(CTRL_C)
+        await screen.sees("[stopped]")
+        await screen.waits_for_input(2)
+        screen.types("again\n")
+        speaker = await model.asked()
+        assert [turn["content"] for turn in speaker.asked["messages"]] == [
+            *("tell me a story", "Once upon", "again"),
+        ]
+        await speaker.finish("The end.")
+        await screen.sees("The end.")
+        await screen.waits_for_input(3)
+        screen.types(CTRL_C)
+        assert await screen.ends() == 0
+        assert "Go on with: underpass chat --chat cht_" in screen.seen
+        assert "Traceback" not in screen.seen
+    async with on_screen(hub, key, "--chat", "last") as screen:
+        await screen.waits_for_input(3)
+        for line in ("tell me a story · 4 messages", "> tell me a story", "Once upon", "The end."):
+            assert line in screen.seen
+        screen.types(CTRL_D)
+        assert await screen.ends() == 0
+
+
+async def test_waiting_on_a_terminal(
+    hub: RunningHub, alice: UserRecord, model: ScriptedModel
+) -> None:
+    """One line, written over, until the provider runs; the answer then begins by itself."""
+    view = hub.services.registry.all_providers()[0]
+    loading = replace(view, status=ProviderStatus.LOADING, status_reason="Loading weights, 63 %.")
+    hub.services.registry.put_provider(loading)
+    async with on_screen(hub, await hub.key(alice), "gpu/m") as screen:
+        await screen.waits_for_input()
+        screen.types("hello\n")
+        await screen.sees("\r\x1b[K\x1b[2m… The model server of gpu is loading its model.")
+        await screen.sees("63 %")
+        assert "You said" not in screen.seen
+        hub.services.registry.put_provider(view)
+        await screen.sees("\r\x1b[KYou said: hello")
+        await screen.waits_for_input(2)
+        screen.types("/")  # what is typed and not sent does not matter
+        screen.types(CTRL_C)
+        assert await screen.ends() == 0

@@ -31,6 +31,8 @@ ROUTES: dict[str, str] = {
     "POST /api/me/password": "browser",
     "GET /api/me/sign-ins": "browser",
     "DELETE /api/me/sign-ins/{sign_in_id}": "browser",
+    "GET /api/me/preferences": "read",
+    "PATCH /api/me/preferences": "sessions",
     "GET /api/users": "admin",
     "POST /api/users": "admin",
     "GET /api/users/{user_id}": "admin",
@@ -109,6 +111,12 @@ ROUTES: dict[str, str] = {
     "GET /api/runs/{run_id}": "read",
     "POST /api/runs/{run_id}/stop": "sessions",
     "GET /api/runs/{run_id}/events": "read",
+    "POST /api/runs/{run_id}/move": "sessions",
+    "POST /api/files": "sessions",
+    "GET /api/files/{file_id}": "read",
+    "GET /api/files/{file_id}/content": "read",
+    "GET /api/files/{file_id}/text": "read",
+    "DELETE /api/files/{file_id}": "sessions",
 }
 
 

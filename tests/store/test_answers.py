@@ -1,5 +1,7 @@
 """What one turn of a chat writes into several tables."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.store.test_runs import make_run
@@ -57,3 +59,23 @@ async def test_the_end_keeps_the_answer_and_drops_the_events(
     assert (await store.messages.get("msg_1")).content == "a"
     assert await store.run_events.after(run.id) == ()
     assert await store.runs.unfinished() == ()
+
+
+async def test_one_run_goes_on_with_an_answer(store: Store, alice: UserRecord) -> None:
+    """A second one that read the message before the first began is turned away, whole."""
+    first = await make_run(store, alice.id)
+    message = await store.messages.update("msg_1", run_id=first.id, content="half")
+    for number in (2, 3):
+        run = replace(first, id=f"run_{number}")
+        resume = store.answers.resume(
+            message, {"run_id": run.id, "continued_chars": 4}, run, {"head_id": run.id}
+        )
+        if number == 2:
+            await resume
+        else:
+            with pytest.raises(Conflict):
+                await resume
+    now = await store.messages.get("msg_1")
+    assert (now.run_id, now.continued_chars, now.content) == ("run_2", 4, "half")
+    assert (await store.chats.get(first.chat_id)).head_id == "run_2"
+    assert await store.runs.find("run_3") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -349,6 +350,10 @@ async def test_write_now_takes_what_credit_allows(rig: Rig) -> None:
 # --- ending ----------------------------------------------------------------------------------
 
 
+def _has(pieces: list[bytes], count: int) -> bool:
+    return len(pieces) == count
+
+
 class Cup:
     """A sink that takes `room` pieces at a time and keeps them all; empty again after `ready`."""
 
@@ -384,7 +389,7 @@ async def test_a_sink_gets_each_piece_in_the_turn_of_its_message(rig: Rig) -> No
     await until(lambda: bool(words))
     for number in range(3):
         await words[0].write(b"word %d" % number)
-        await until(lambda n=number: len(cup.pieces) == n + 1)
+        await until(partial(_has, cup.pieces, number + 1))
     await words[0].write(b"last")
     await words[0].write_end()
     await pouring

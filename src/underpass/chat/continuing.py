@@ -20,12 +20,7 @@ _UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)
 def check_continuable(message: MessageRecord) -> None:
     """Raises Conflict (`answer_in_progress`) or InvalidRequest (`not_continuable`)."""
     if message.status in _UNFINISHED:
-        raise Conflict(
-            "This answer is still being written.",
-            code="answer_in_progress",
-            hint="Wait for it or stop it.",
-            run_id=message.run_id,
-        )
+        raise in_progress(message)
     if message.role != "assistant":
         raise InvalidRequest(
             "Only an answer can be continued.",
@@ -44,6 +39,16 @@ def check_continuable(message: MessageRecord) -> None:
             code="not_continuable",
             hint="Ask again to get a whole answer.",
         )
+
+
+def in_progress(message: MessageRecord) -> Conflict:
+    """What somebody is told who wants to go on with an answer that a run is writing."""
+    return Conflict(
+        "This answer is still being written.",
+        code="answer_in_progress",
+        hint="Wait for it or stop it.",
+        run_id=message.run_id,
+    )
 
 
 def as_continuation(body: Mapping[str, Any], server_kind: str | None) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
-from underpass.chat.asking import Answer, Ask
+from underpass.chat.asking import Answer
 from underpass.chat.assemble import Assembler
 from underpass.chat.continuing import as_continuation
+from underpass.chat.equipment import Tools
 from underpass.chat.log import RunLog
 from underpass.chat.outcome import (
     Ending,
@@ -31,8 +31,6 @@ from underpass.chat.outcome import (
 from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_calls_of
 from underpass.chat.places import takes_images
 from underpass.chat.shapes import message_out, provider_out
-from underpass.chat.writer import Writer
-from underpass.core.clock import Clock
 from underpass.core.errors import (
     AppError,
     ModelLoading,
@@ -54,58 +52,6 @@ ASKED_IN_VAIN_S = 1.0
 DRAIN_S = 2.0
 STORE_RETRY_S = 2.0
 LOG = logging.getLogger(__name__)
-
-
-class Answers(Protocol):
-    """Where it is kept that a run waits, has begun, or has ended."""
-
-    async def note(
-        self,
-        run_id: str,
-        message_id: str,
-        message_changes: Mapping[str, Any],
-        run_changes: Mapping[str, Any],
-    ) -> None:
-        """Keeps where the run is. Raises StorageError."""
-
-    async def end(
-        self,
-        run_id: str,
-        message_id: str,
-        message_changes: Mapping[str, Any],
-        run_changes: Mapping[str, Any],
-    ) -> None:
-        """Keeps the whole answer. Raises StorageError."""
-
-
-class Keeper(Protocol):
-    """The store, or the memory that temporary chats live in."""
-
-    @property
-    def answers(self) -> Answers: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every run works with; the engine makes one for all."""
-
-    store: Keeper
-    writer: Writer
-    ask: Ask
-    clock: Clock
-    pick: Callable[[Principal, str, dict[str, Any] | None], Pick]
-    """Given what was waited for until now; raises ModelNotFound, ModelAmbiguous, TunnelStopped,
-    ModelLoading."""
-    waiting: Callable[[Principal, str, AppError], Awaitable[dict[str, Any]]]
-    """What stands in the way of the model of that name; raises what makes waiting useless."""
-    fill: Callable[[str, dict[str, Any], bool], Awaitable[dict[str, Any]]]
-    """The body with the owner's files in the place of their placeholders, pictures or not."""
-    why_gone: Callable[[Principal, str], Awaitable[str]]
-    """One sentence on why the provider of that id went away, or ""."""
-    patience: Callable[[str | None, MessageStatus], Iterator[bool]]
-    """Whether it is still worth to wait for an agent that may have kept an answer."""
-    changed: Callable[[Run], None]
-    """Called when a run's status changes."""
 
 
 class Run:

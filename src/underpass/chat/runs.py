@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
+from underpass.chat.equipment import Tools
 from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
 from underpass.chat.places import Places
-from underpass.chat.run import Run, Tools
+from underpass.chat.run import Run
 from underpass.chat.shapes import message_out, run_out
 from underpass.chat.shelves import Memory
 from underpass.chat.writer import NoWriter, RunWriter, piece_of

@@ -13,7 +13,7 @@ from typing import Any
 from underpass.chat.asking import DoorLike, ask_through
 from underpass.chat.branches import Branches
 from underpass.chat.check import checked_content, checked_folder, checked_settings, checked_title
-from underpass.chat.continuing import check_continuable
+from underpass.chat.continuing import check_continuable, in_progress
 from underpass.chat.desk import Desk, find_message
 from underpass.chat.files.service import Files
 from underpass.chat.places import Place
@@ -301,9 +301,12 @@ class Chats:
         }
         reply = replace(answer, **changes)
         with self.runs.beginning(run.id):
-            await self._desk.shelf(chat).resume(
-                answer.id, changes, run, {"updated_at": now, "head_id": answer.id}
-            )
+            try:
+                await self._desk.shelf(chat).resume(
+                    answer, changes, run, {"updated_at": now, "head_id": answer.id}
+                )
+            except Conflict as error:
+                raise in_progress(await self._desk.message(chat, answer.id)) from error
             self.runs.start(caller, run, reply, body)
         await self._desk.publish(await self._desk.own(caller, chat.id))
         question = next((one for one in messages if one.id == answer.parent_id), answer)
@@ -330,13 +333,8 @@ class Chats:
             raise InvalidRequest(
                 "Files go with a new message, not with another answer to an old one."
             )
-        if self._memory.holds(chat.id):
-            raise InvalidRequest(
-                "A temporary chat keeps nothing, and a file would be kept.",
-                code="temporary_without_files",
-                hint="Paste its text, or send it in a chat that is kept.",
-            )
-        files = await self.files.attached(caller, new.attachments)
+        is_temporary = self._memory.holds(chat.id)
+        files = await self.files.attached(caller, new.attachments, is_temporary=is_temporary)
         if not place.takes_images and any(file["kind"] == "image" for file in files):
             raise InvalidRequest(
                 f"The model '{place.model}' does not take pictures.",

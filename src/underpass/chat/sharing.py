@@ -139,4 +139,5 @@ def _as_shared(message: MessageRecord) -> Json:
     out = message_out(message)
     if message.status in _UNFINISHED:
         out["status"] = MessageStatus.STOPPED.value
-    return {**out, "provider": None, "run_id": None, "error": None, "continued_chars": 0}
+    private = dict.fromkeys(("provider", "run_id", "error", "waiting"))
+    return {**out, **private, "continued_chars": 0}

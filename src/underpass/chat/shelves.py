@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from underpass.core.clock import Clock
-from underpass.core.errors import NotFound, TooLarge, TooMany
+from underpass.core.errors import Conflict, NotFound, TooLarge, TooMany
 from underpass.core.states import MessageStatus
 from underpass.store import ChatRecord, MessageRecord, RunRecord, Store
 
@@ -53,12 +53,13 @@ class Shelf(Protocol):
 
     async def resume(
         self,
-        message_id: str,
+        message: MessageRecord,
         message_changes: Mapping[str, Any],
         run: RunRecord,
         chat_changes: Mapping[str, Any],
     ) -> None:
-        """Keeps a run that goes on with a message that is there."""
+        """Keeps a run that goes on with a message. Raises Conflict where another run has taken
+        it up since it was read."""
 
 
 class StoredShelf:
@@ -97,13 +98,13 @@ class StoredShelf:
 
     async def resume(
         self,
-        message_id: str,
+        message: MessageRecord,
         message_changes: Mapping[str, Any],
         run: RunRecord,
         chat_changes: Mapping[str, Any],
     ) -> None:
-        """Stores a run that goes on with a message."""
-        await self._store.answers.resume(message_id, message_changes, run, chat_changes)
+        """Stores a run that goes on with a message. Raises Conflict."""
+        await self._store.answers.resume(message, message_changes, run, chat_changes)
 
 
 @dataclass
@@ -213,14 +214,17 @@ class Memory:
 
     async def resume(
         self,
-        message_id: str,
+        message: MessageRecord,
         message_changes: Mapping[str, Any],
         run: RunRecord,
         chat_changes: Mapping[str, Any],
     ) -> None:
-        """Keeps a run that goes on with a message. Raises NotFound."""
+        """Keeps a run that goes on with a message. Raises NotFound, Conflict."""
         kept = self._get(run.chat_id)
-        kept.messages[message_id] = replace(kept.messages[message_id], **message_changes)
+        known = kept.messages[message.id]
+        if known.run_id != message.run_id:
+            raise Conflict("Somebody else goes on with this answer already.")
+        kept.messages[message.id] = replace(known, **message_changes)
         kept.runs[run.id] = run
         kept.chat = replace(kept.chat, **chat_changes)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 from typing import Any
 
 from underpass.cli.client import HubClient, HubError
+from underpass.cli.interrupts import Interrupts
 from underpass.cli.output import note
+from underpass.cli.status_line import StatusLine
 from underpass.core.errors import AppError
 from underpass.core.sse import SseEvent
+from underpass.core.times import in_words
 from underpass.tunnel.dial_errors import DialError
 
 LOST_FOR_S = 120.0
@@ -30,10 +32,11 @@ class Printer:
         self._has_colours = sys.stdout.isatty()
         self._is_thinking = False
         self._has_text = False
-        self._reason = ""
+        self._line = StatusLine()
 
     def delta(self, data: dict[str, Any]) -> None:
         """A piece of the answer."""
+        self._line.clear()
         if self._is_quiet:
             return
         thought = data.get("reasoning")
@@ -48,14 +51,23 @@ class Printer:
             self._out(printable(data["text"]))
 
     def status(self, data: dict[str, Any]) -> None:
-        """Where the run is: what it waits for is said once."""
-        reason = str(data.get("reason") or (data.get("storage") or {}).get("message") or "")
-        if reason and reason != self._reason:
-            note(f"… {reason}")
-        self._reason = reason
+        """Where the run is: what it waits for is said in one line."""
+        waiting = data.get("waiting") or {}
+        reason = waiting.get("message") or data.get("reason")
+        reason = reason or (data.get("storage") or {}).get("message") or ""
+        if waiting.get("estimate_s"):
+            reason = f"{reason} About {in_words(waiting['estimate_s'])}."
+        self._line.show(str(reason))
+
+    def lost(self) -> None:
+        """The connection to the hub is away; the answer is not."""
+        self._line.show(
+            "The connection to the hub is lost; trying again. The answer goes on there."
+        )
 
     def end(self, message: dict[str, Any]) -> None:
         """The last line: how it ended, where that is not plain, and the numbers."""
+        self._line.clear()
         self._end_of_thought()
         if self._has_text:
             self._out("\n")
@@ -87,13 +99,14 @@ class Printer:
             sys.stdout.flush()
 
 
-async def follow(client: HubClient, run_id: str, printer: Printer) -> dict[str, Any]:
+async def follow(
+    client: HubClient, run_id: str, printer: Printer, interrupts: Interrupts
+) -> dict[str, Any]:
     """Prints a run to its end; its message. Ctrl-C stops the run and keeps what came.
 
     A second Ctrl-C leaves at once. A lost connection is taken up where it broke.
     """
     stopping: list[asyncio.Task[Any]] = []
-    loop = asyncio.get_running_loop()
     watching = asyncio.ensure_future(_watch(client, run_id, printer))
 
     def on_interrupt() -> None:
@@ -102,13 +115,12 @@ async def follow(client: HubClient, run_id: str, printer: Printer) -> dict[str, 
         else:
             stopping.append(asyncio.ensure_future(client.post(f"/api/runs/{run_id}/stop")))
 
-    _handle_interrupt(loop, on_interrupt)
     try:
-        return await watching
+        with interrupts.handled_by(on_interrupt):
+            return await watching
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        _handle_interrupt(loop, None)
         await asyncio.gather(*stopping, return_exceptions=True)
 
 
@@ -134,6 +146,7 @@ async def _watch(client: HubClient, run_id: str, printer: Printer) -> dict[str, 
         # The hub restarts, or the network is away: the answer is not lost, only the view of it.
         now = loop.time()
         lost_at = lost_at or now
+        printer.lost()
         if now - lost_at > LOST_FOR_S:
             raise error or DialError("The hub ends the connection again and again.")
         await asyncio.sleep(pause_s)
@@ -165,13 +178,3 @@ def _numbers(timings: dict[str, Any]) -> str:
     if timings.get("first_token_s") is not None:
         told.append(f"first token {timings['first_token_s']:g} s")
     return " · ".join(told)
-
-
-def _handle_interrupt(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
-    try:
-        if handler is None:
-            loop.remove_signal_handler(signal.SIGINT)
-        else:
-            loop.add_signal_handler(signal.SIGINT, handler)
-    except (NotImplementedError, RuntimeError, ValueError):
-        pass  # Windows, or not the main thread: Ctrl-C ends the command then

@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import aiohttp
 
@@ -101,6 +101,13 @@ class HubClient:
                 hint="Check the address.",
             ) from None
 
+    async def upload(self, path: str, file: IO[bytes], **query: Any) -> Any:
+        """The JSON answer to a POST whose body is a file, read as it goes. Raises as `call`."""
+        headers = {"Content-Type": "application/octet-stream"}
+        sending = self.send("POST", path, query=query, data=file, headers=headers)
+        async with sending as answer:
+            return json.loads(await answer.read())
+
     async def events(
         self, path: str, *, last_event_id: str | None = None, **query: Any
     ) -> AsyncIterator[SseEvent]:
@@ -140,10 +147,11 @@ class HubClient:
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
+        data: IO[bytes] | None = None,
         headers: dict[str, str] | None = None,
         has_time_limit: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request and its answer, still open. Raises as `call`."""
+        """One request and its answer, still open; its body is JSON or a file. Raises as `call`."""
         sent = dict(headers or {})
         if self._key is not None:
             sent["Authorization"] = f"Bearer {self._key}"
@@ -157,6 +165,7 @@ class HubClient:
                 self.address.url(path),
                 params=params or None,
                 json=body,
+                data=data,
                 headers=sent,
                 timeout=timeout,
                 allow_redirects=False,

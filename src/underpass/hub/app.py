@@ -262,23 +262,7 @@ class _Bounded:
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
     registry, feed = Registry(), Feed()
-    has_local = config.local_sessions != "off"
-    local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url) if has_local else None
-    sessions = Sessions(
-        opened,
-        registry,
-        feed,
-        local=local,
-        clock=clock,
-        # A site's own templates, beside the shipped ones or in their place.
-        templates_dir=config.data_dir.expanduser() / "templates",
-        settings=SessionSettings(
-            is_local_for_everyone=config.local_sessions == "everyone",
-            is_local_on=local is not None,
-            # Not set: each agent puts the address before it that it dialled.
-            public_url=(config.public_url or "").rstrip("/"),
-        ),
-    )
+    sessions = _build_sessions(config, opened, url, clock, registry=registry, feed=feed)
 
     door = Door(
         registry,
@@ -341,6 +325,29 @@ def _provider_settings(config: HubConfig) -> ProviderSettings:
         networks=Networks.parse(config.allowed_networks),
         key_file=config.secret_keys,
         poll_s=config.provider_poll_s,
+    )
+
+
+def _build_sessions(
+    config: HubConfig, opened: Store, url: str, clock: Clock, *, registry: Registry, feed: Feed
+) -> Sessions:
+    local = None
+    if config.local_sessions != "off":
+        local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url)
+    return Sessions(
+        opened,
+        registry,
+        feed,
+        local=local,
+        clock=clock,
+        # A site's own templates, beside the shipped ones or in their place.
+        templates_dir=config.data_dir.expanduser() / "templates",
+        settings=SessionSettings(
+            is_local_for_everyone=config.local_sessions == "everyone",
+            is_local_on=local is not None,
+            # Not set: each agent puts the address before it that it dialled.
+            public_url=(config.public_url or "").rstrip("/"),
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from underpass.core.errors import Conflict
 from underpass.store.chats import CHATS
 from underpass.store.database import Database
 from underpass.store.files import link_files
@@ -53,16 +54,24 @@ class Answers:
 
     async def resume(
         self,
-        message_id: str,
+        message: MessageRecord,
         message_changes: Mapping[str, Any],
         run: RunRecord,
         chat_changes: Mapping[str, Any],
     ) -> None:
-        """Stores a run that goes on with a message that has its beginning already."""
+        """Stores a run that goes on with a message that has its beginning already.
+
+        Raises Conflict where another run has taken up the message since it was read.
+        """
+        is_as_read = MESSAGES.c.run_id.is_not_distinct_from(message.run_id)
         async with self._database.write() as connection:
-            await connection.execute(
-                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
+            changed = await connection.execute(
+                MESSAGES.update()
+                .where(MESSAGES.c.id == message.id, is_as_read)
+                .values(dict(message_changes))
             )
+            if changed.rowcount == 0:
+                raise Conflict("Somebody else goes on with this answer already.")
             await connection.execute(RUNS.insert().values(to_row(run)))
             await connection.execute(
                 CHATS.update().where(CHATS.c.id == run.chat_id).values(dict(chat_changes))

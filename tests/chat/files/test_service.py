@@ -12,7 +12,7 @@ from underpass.chat.files import parts
 from underpass.chat.files import service as service_module
 from underpass.chat.files.service import Files
 from underpass.core.clock import SystemClock
-from underpass.core.errors import AppError, Conflict, InvalidRequest, NotFound
+from underpass.core.errors import AppError, Conflict, InvalidRequest, NotFound, TooMany
 from underpass.core.principal import Principal
 from underpass.store import ChatRecord, MessageRecord
 
@@ -188,3 +188,21 @@ async def test_a_file_goes_with_its_message(files: Files, rig: ChatRig) -> None:
     await files.remove(ANN, spare)
     with pytest.raises(NotFound):
         await files.get(ANN, spare)
+
+
+async def test_only_so_many_come_into_memory_at_a_time(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of temporary chats; one that ends, in whatever way, makes room."""
+    monkeypatch.setattr(service_module, "MAX_IN_MEMORY", 1)
+
+    async def nested() -> AsyncIterator[bytes]:
+        yield b"x"
+        with pytest.raises(TooMany):
+            await files.upload(ANN, "b.txt", content(b"y"), is_temporary=True)
+        await files.upload(ANN, "c.txt", content(b"z"))
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await files.upload(ANN, "a.txt", nested(), is_temporary=True)
+    assert await files.upload(ANN, "b.txt", content(b"y"), is_temporary=True)

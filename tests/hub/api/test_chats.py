@@ -1,8 +1,10 @@
 """`/api/chats`: shapes, scopes, and what bad input gets."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,39 @@ async def test_a_message_that_is_too_long(page: Browser) -> None:
             )
 
 
+async def test_a_paste_of_a_megabyte(page: Browser, model: ScriptedModel) -> None:
+    """Reaches the model whole; it is for the model to say that it is too long."""
+    model.is_scripted = True
+    chat = await new_chat(page)
+    paste = "large " * 166_667
+    sent = await page.post(f"/api/chats/{chat}/messages", {"content": paste})
+    assert (sent.status, sent.json()["message"]["content"]) == (202, paste)
+    speaker = await model.asked()
+    assert speaker.asked["messages"][0]["content"] == paste
+    await speaker.finish("long")
+
+
+async def test_a_file_goes_with_a_message(page: Browser, model: ScriptedModel) -> None:
+    """Added first, then named; the message shows it, the model reads it; an unknown one is 404."""
+    chat = await new_chat(page)
+    url = f"{page.url}/api/files?name=a.py"
+    async with page.http.post(url, data=b"x = 1", headers=page.headers) as answer:
+        file = await answer.json()
+    path = f"/api/chats/{chat}/messages"
+    sent = await page.post(path, {"content": "what?", "attachments": [file["id"]]})
+    shown = {name: file[name] for name in file if name not in ("pages", "created_at")}
+    assert (sent.status, sent.json()["message"]["attachments"]) == (202, [shown])
+
+    async def answered() -> bool:
+        reply = (await page.get(f"/api/chats/{chat}")).json()["messages"][-1]
+        return "x = 1" in reply["content"] and reply["status"] == "complete"
+
+    await eventually_async(answered)
+    assert (await page.delete(f"/api/files/{file['id']}")).code == "file_in_use"
+    none = await page.post(path, {"content": "x", "attachments": ["fil_none"]})
+    assert (none.status, none.code) == (404, "not_found")
+
+
 async def test_another_users_chat(hub: RunningHub, page: Browser, root: UserRecord) -> None:
     """Not there, for admins neither."""
     chat = await new_chat(page)
@@ -122,3 +157,78 @@ async def test_sending_takes_the_scope_of_the_gateway(
     chat = (await program.post("/api/chats", {"model": "gpu/m"})).json()["id"]
     answer = await program.post(f"/api/chats/{chat}/messages", {"content": "hi"})
     assert (answer.status, answer.code) == (403, "scope_missing")
+
+
+async def test_a_temporary_chat_is_nowhere(
+    hub: RunningHub, page: Browser, model: ScriptedModel
+) -> None:
+    """Through the whole hub: not a word of it is below the data folder, while a normal chat's is."""
+    folder = hub.services.config.data_dir
+
+    def is_on_disk(word: str) -> bool:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return any(word.encode() in path.read_bytes() for path in files)
+
+    for is_temporary in (True, False):
+        made = await page.post(
+            "/api/chats",
+            {
+                "model": "gpu/m",
+                "is_temporary": is_temporary,
+                "settings": {"system_prompt": "xyzzy-s"},
+            },
+        )
+        chat = made.json()["id"]
+        await page.post(f"/api/chats/{chat}/messages", {"content": "xyzzy-question"})
+
+        async def is_complete(chat: str = chat) -> bool:
+            shown = (await page.get(f"/api/chats/{chat}")).json()
+            return bool(shown["messages"][-1]["status"] == "complete")
+
+        await eventually_async(is_complete)
+        shown = (await page.get(f"/api/chats/{chat}")).json()
+        assert shown["messages"][-1]["content"] == "You said: xyzzy-question"
+        assert shown["is_temporary"] is is_temporary
+        await hub.services.chats.tidy()
+        if is_temporary:
+            assert not is_on_disk("xyzzy")
+            assert not is_on_disk(chat)
+            assert (await page.get("/api/chats?q=xyzzy")).json()["items"] == []
+            assert (await page.delete(f"/api/chats/{chat}")).status == 204
+            assert (await page.post(f"/api/chats/{chat}/restore")).status == 404
+    await eventually_async(lambda: is_on_disk("xyzzy-question"))
+
+
+async def test_another_tab_sees_the_messages(
+    hub: RunningHub, page: Browser, model: ScriptedModel
+) -> None:
+    """Pushed as they come, and when they are deleted."""
+    chat = await new_chat(page)
+    tab = await hub.browser("alice")
+    told: list[dict[str, Any]] = []
+    async with tab.http.get(f"{tab.url}/api/events", headers=tab.headers) as events:
+
+        async def next_message() -> dict[str, Any]:
+            while (await events.content.readline()).strip() != b"event: message":
+                pass
+            data = await events.content.readline()
+            found: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
+            told.append(found)
+            return found
+
+        while (await events.content.readline()).strip() != b"event: snapshot":
+            pass
+        sent = (await page.post(f"/api/chats/{chat}/messages", {"content": "hi"})).json()
+        async with asyncio.timeout(10):
+            while (await next_message())["item"]["message"]["status"] != "complete" or len(
+                told
+            ) < 3:
+                pass
+        assert told[0]["item"] == {"chat_id": chat, "message": sent["message"]}
+        assert told[-1]["item"]["message"]["content"] == "You said: hi"
+        await page.delete(f"/api/chats/{chat}/messages/{sent['message']['id']}")
+        async with asyncio.timeout(10):
+            assert await next_message() == {
+                "op": "delete",
+                "item": {"chat_id": chat, "removed": [sent["message"]["id"], sent["reply"]["id"]]},
+            }

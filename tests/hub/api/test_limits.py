@@ -101,16 +101,14 @@ async def test_revoking_a_key_ends_its_requests(
         program = await hub.program(secret)
         wish = {"chunks": 1_000_000, "rate": 50, "tag": how}
         asking = asyncio.create_task(chat(program, stream=True, stub=wish))
-        running = await eventually_async(
-            lambda how=how: next((r for r in stub.generations() if r.tag == how), None), 5
-        )
+        running = await eventually_async(partial(_generation, stub, how), 5)
         if how == "revoke":
             await mine.delete(f"/api/keys/{key.id}")
         else:
             root = await hub.user("root", is_admin=True)
             admin = await hub.program(await hub.key(root, "admin"))
             await admin.patch(f"/api/users/{alice.id}", {"is_disabled": True})
-        await eventually_async(lambda running=running: running.outcome == "disconnected", 1)
+        await eventually_async(partial(_has_gone, running), 1)
         answer = await asking
         assert b'"code": "cancelled"' in answer.body
 

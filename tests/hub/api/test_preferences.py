@@ -1,6 +1,7 @@
 """`/api/me/preferences`: the same in every browser."""
 
 import asyncio
+from typing import Any
 
 from tests.hub.conftest import RunningHub
 from underpass.store import UserRecord
@@ -9,7 +10,7 @@ from underpass.store import UserRecord
 async def test_preferences(hub: RunningHub, alice: UserRecord, root: UserRecord) -> None:
     """Defaults at first; a change leaves the others, reaches the other browsers, and nobody else."""
     one, other = await hub.browser("alice"), await hub.browser("alice")
-    fresh = {"favourites": [], "theme": None, "send_key": "enter"}
+    fresh: dict[str, Any] = {"favourites": [], "theme": None, "send_key": "enter"}
     assert (await one.get("/api/me/preferences")).json() == fresh
     with hub.services.feed.watch(alice.id) as watcher:
         changed = await one.patch(

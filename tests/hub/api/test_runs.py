@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.model import ScriptedModel, Speaker, scripted_model
-from tests.hub.conftest import Browser, RunningHub
+from tests.hub.conftest import Browser, RunningHub, running_hub
 from tests.rig.waiting import eventually_async
 from underpass.chat.log import LogEvent
 from underpass.core.sse import SseDecoder, SseEvent
+from underpass.core.states import ProviderStatus
 from underpass.hub.api.runs import encode
 from underpass.store import UserRecord
 
@@ -184,6 +187,56 @@ async def test_odd_positions(page: Browser, model: ScriptedModel) -> None:
         tab = Tab(page, run, odd)
         await tab.end()
         assert tab.text == "abc"
+
+
+async def test_a_sign_in_that_expires_in_mid_run(tmp_path: Path) -> None:
+    """As signing out: the view ends by itself, the answer does not."""
+    async with running_hub(tmp_path / "data", keepalive_s=0.1) as hub:
+        alice = await hub.user("alice")
+        page = await hub.browser("alice")
+        async with scripted_model(hub.services, alice) as model:
+            model.is_scripted = True
+            run, speaker = await ask(page, model)
+            tab = Tab(page, run)
+            await speaker.say("a")
+            await eventually_async(lambda: tab.text == "a")
+            for sign_in in await hub.services.store.browser_sessions.of_user(alice.id):
+                await hub.services.store.browser_sessions.update(sign_in.id, expires_at=1.0)
+            await eventually_async(lambda: tab.is_over, 40)
+            assert (await page.get(f"/api/runs/{run}")).status == 401
+            await speaker.finish("b")
+            again = await hub.browser("alice")
+            assert (await Tab(again, run, "1").end())["content"] == "ab"
+
+
+async def test_a_waiting_run(hub: RunningHub, page: Browser, model: ScriptedModel) -> None:
+    """Says what it waits for, to whoever watches; is moved; a model that never was is 404."""
+    registry = hub.services.registry
+    view = registry.all_providers()[0]
+    stopped = replace(view, id="prv_off", name="off", status=ProviderStatus.STOPPED)
+    registry.put_provider(stopped)
+    chat = (await page.post("/api/chats", {"model": "off/m"})).json()["id"]
+    sent = await page.post(f"/api/chats/{chat}/messages", {"content": "hi"})
+    assert (sent.status, sent.json()["run"]["status"]) == (202, "waiting")
+    waiting = sent.json()["reply"]["waiting"]
+    assert (waiting["code"], waiting["provider_name"]) == ("tunnel_stopped", "off")
+    run = sent.json()["run"]["id"]
+    tab = Tab(page, run)
+    await eventually_async(lambda: tab.events)
+    assert json.loads(tab.events[0].data)["waiting"] == waiting
+    path = f"/api/runs/{run}/move"
+    assert (await page.post(path, {"model": "gpu/never"})).code == "model_not_found"
+    assert (await page.post(path, {"model": ""})).status == 400
+    await hub.user("bob")
+    assert (await (await hub.browser("bob")).post(path, {"model": "gpu/m"})).status == 404
+    moved = await page.post(path, {"model": "gpu/m"})
+    assert (moved.status, moved.json()["model"]) == (202, "gpu/m")
+    speaker = await model.asked()
+    assert speaker.asked["model"] == "m"
+    await speaker.finish("hello")
+    assert (await tab.end())["content"] == "hello"
+    late = await page.post(path, {"model": "gpu/m"})
+    assert (late.status, late.code) == (409, "run_not_waiting")
 
 
 def test_encoding() -> None:

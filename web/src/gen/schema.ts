@@ -584,10 +584,11 @@ export interface paths {
         };
         /**
          * Events
-         * @description Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`.
+         * @description Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`, `message`.
          *
-         *     The data of a change is `{"op": "upsert" | "delete", "item": {…}}`. A reader that was too slow
-         *     gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
+         *     The data of a change is `{"op": "upsert" | "delete", "item": {…}}`; the item of a `message` is
+         *     `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. A reader
+         *     that was too slow gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
          */
         get: operations["events_api_events_get"];
         put?: never;
@@ -4216,6 +4217,8 @@ export interface operations {
             query?: {
                 /** @description The file's name. */
                 name?: string;
+                /** @description For a temporary chat: in the hub's memory alone. */
+                temporary?: boolean;
             };
             header?: never;
             path?: never;

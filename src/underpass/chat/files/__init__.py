@@ -6,6 +6,7 @@
 - `reader`: the short-lived process that reads one document, within limits of memory and time.
 - `reading`: the hub's side of that process.
 - `parts`: how a model gets to see files: the placeholders in a body, and what takes their place; pure.
+- `held`: the files of temporary chats, in memory.
 - `service`: upload, list, hand out, remove; what the API and the runs call.
 
 A document is a stranger's program for a parser: nothing here parses one in the hub's own process.

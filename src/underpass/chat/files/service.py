@@ -7,10 +7,18 @@ from typing import Any
 
 from underpass.chat.files import parts
 from underpass.chat.files.documents import MAX_CHARS
+from underpass.chat.files.held import Held
 from underpass.chat.files.reading import Readers
 from underpass.chat.files.sniff import SNIFF_BYTES, decode, file_name, sniff
 from underpass.core.clock import Clock
-from underpass.core.errors import Conflict, InvalidRequest, NotFound, StorageError, TooLarge
+from underpass.core.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    StorageError,
+    TooLarge,
+    TooMany,
+)
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal
 from underpass.core.times import iso
@@ -23,6 +31,8 @@ MAX_FILE_BYTES = 20 << 20
 MAX_OWNED_BYTES = 2 << 30
 MAX_ATTACHMENTS = 20
 """Of one message."""
+MAX_IN_MEMORY = 8
+"""Files of temporary chats that may come at a time: each is in memory as a whole."""
 UNUSED_S = 86_400.0
 """How long a file waits for a message that has it."""
 _MEMORY_BYTES = 256 * 1024
@@ -45,28 +55,49 @@ class Files:
         self._store = store
         self._clock = clock
         self._readers = Readers()
+        self._held = Held(clock)
+        self._in_memory = 0
 
     # --- for their owners --------------------------------------------------------------------
 
-    async def upload(self, caller: Principal, name: str, content: AsyncIterable[bytes]) -> Json:
-        """Takes a file and reads its text.
+    async def upload(
+        self,
+        caller: Principal,
+        name: str,
+        content: AsyncIterable[bytes],
+        *,
+        is_temporary: bool = False,
+    ) -> Json:
+        """Takes a file and reads its text; one for a temporary chat never meets a disk.
 
         Raises TooLarge (`file_too_big`, `files_full`), InvalidRequest (`file_empty`,
         `file_encrypted`, `file_unreadable`), UnsupportedMedia, TooMany, StorageError.
         """
-        spool = Spool(_MEMORY_BYTES, None)
+        if is_temporary and self._in_memory >= MAX_IN_MEMORY:
+            raise TooMany(
+                "Many files of temporary chats are on their way already.",
+                hint="Send the file again in a moment.",
+                retry_after_s=5,
+            )
+        spool = Spool(self.max_file_bytes if is_temporary else _MEMORY_BYTES, None)
+        self._in_memory += is_temporary
         try:
             head = await self._receive(spool, content)
             record, text = await self._look_at(caller, file_name(name), head, spool)
-            await self._check_room(caller, record.bytes)
-            await self._store.files.store(record, spool.read(), text)
+            if is_temporary:
+                self._held.add(record, spool.in_memory(), text)
+            else:
+                await self._check_room(caller, record.bytes)
+                await self._store.files.store(record, spool.read(), text)
         finally:
+            self._in_memory -= is_temporary
             spool.close()
         return file_out(record)
 
     async def get(self, caller: Principal, file_id: str) -> FileRecord:
         """One file; NotFound, in the same words, for a stranger's and for none."""
-        found = await self._store.files.find(file_id)
+        held = self._held.find(file_id)
+        found = await self._store.files.find(file_id) if held is None else held.record
         if found is None or found.owner_id != caller.user_id:
             raise NotFound(f"There is no file '{file_id[:80]}'.")
         return found
@@ -76,7 +107,7 @@ class Files:
     ) -> tuple[FileRecord, AsyncIterator[bytes]]:
         """A file and its bytes. Raises NotFound at once."""
         record = await self.get(caller, file_id)
-        return record, self._store.files.content(record.id)
+        return record, self._content(record.id)
 
     async def text(self, caller: Principal, file_id: str) -> str:
         """What a model reads of a file. Raises NotFound, for a picture too."""
@@ -86,11 +117,14 @@ class Files:
                 f"The file '{record.name}' is a picture: there is no text of it.",
                 code="file_has_no_text",
             )
-        return await self._store.files.text(record.id)
+        return await self._text(record.id)
 
     async def remove(self, caller: Principal, file_id: str) -> None:
         """Removes a file that no message has. Raises NotFound, Conflict (`file_in_use`)."""
         record = await self.get(caller, file_id)
+        if self._held.find(record.id) is not None:
+            self._held.remove(record.id)
+            return
         if await self._store.files.is_in_use(record.id):
             raise Conflict(
                 "A message has this file.",
@@ -101,10 +135,13 @@ class Files:
 
     # --- for chats ---------------------------------------------------------------------------
 
-    async def attached(self, caller: Principal, file_ids: Sequence[str]) -> list[Json]:
+    async def attached(
+        self, caller: Principal, file_ids: Sequence[str], *, is_temporary: bool = False
+    ) -> list[Json]:
         """The files as a message keeps them, in the order they were named.
 
-        Raises InvalidRequest (too many), NotFound.
+        Those of a temporary chat are temporary, and those of any other are not. Raises
+        InvalidRequest (`too_many_files`, `file_temporary`, `file_not_temporary`), NotFound.
         """
         wanted = list(dict.fromkeys(file_ids))
         if len(wanted) > MAX_ATTACHMENTS:
@@ -113,10 +150,14 @@ class Files:
                 code="too_many_files",
                 hint="Send the others with another message.",
             )
-        found = await self._store.files.of_owner(caller.user_id, wanted) if wanted else {}
+        held = self._held.of_owner(caller.user_id, wanted)
+        stored = await self._store.files.of_owner(caller.user_id, wanted) if wanted else {}
+        found = held if is_temporary else stored
         for file_id in wanted:
-            if file_id not in found:
+            if file_id not in held and file_id not in stored:
                 raise NotFound(f"There is no file '{file_id[:80]}'.", hint="Add the file again.")
+            if file_id not in found:
+                raise _of_the_other_kind(is_temporary)
         return [attachment_out(found[file_id]) for file_id in wanted]
 
     async def fill(self, owner_id: str, body: Json, takes_images: bool) -> Json:
@@ -129,6 +170,7 @@ class Files:
             return body
         ids = [one["id"] for one in wanted]
         records = await self._store.files.of_owner(owner_id, ids)
+        records |= self._held.of_owner(owner_id, ids)
         budget = {True: parts.MAX_IMAGE_BYTES, False: parts.MAX_TEXT_CHARS}
         shown: dict[str, Json] = {}
         for one in wanted:
@@ -152,6 +194,7 @@ class Files:
 
     async def tidy(self) -> None:
         """Removes what no message has: at once if one had it, else after a day."""
+        self._held.tidy()
         await self._store.files.remove_unused(self._clock.now() - UNUSED_S)
 
     # --- helpers -----------------------------------------------------------------------------
@@ -210,9 +253,21 @@ class Files:
 
     async def _part(self, record: FileRecord) -> Json:
         if record.kind is FileKind.IMAGE:
-            data = b"".join([part async for part in self._store.files.content(record.id)])
+            data = b"".join([part async for part in self._content(record.id)])
             return parts.picture(record.media_type, data)
-        return parts.text_of_file(record.name, await self._store.files.text(record.id))
+        return parts.text_of_file(record.name, await self._text(record.id))
+
+    async def _content(self, file_id: str) -> AsyncIterator[bytes]:
+        held = self._held.find(file_id)
+        if held is not None:
+            yield held.content
+            return
+        async for part in self._store.files.content(file_id):
+            yield part
+
+    async def _text(self, file_id: str) -> str:
+        held = self._held.find(file_id)
+        return await self._store.files.text(file_id) if held is None else held.text
 
 
 def file_out(record: FileRecord) -> Json:
@@ -242,6 +297,20 @@ def too_big(most_bytes: int) -> TooLarge:
         f"The file is larger than {_in_mb(most_bytes)}, which is the limit here.",
         code="file_too_big",
         hint="Send a smaller part of it.",
+    )
+
+
+def _of_the_other_kind(is_temporary: bool) -> InvalidRequest:
+    if is_temporary:
+        return InvalidRequest(
+            "This file is kept at the hub, and a temporary chat keeps nothing.",
+            code="file_not_temporary",
+            hint="Add the file again, as a temporary one.",
+        )
+    return InvalidRequest(
+        "This file was added for a temporary chat.",
+        code="file_temporary",
+        hint="Add the file again, for a chat that is kept.",
     )
 
 

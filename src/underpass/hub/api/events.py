@@ -24,10 +24,11 @@ KEEPALIVE = ": keepalive\n\n"
 
 @router.get("", response_class=StreamingResponse)
 async def events(request: Request, caller: SignedIn, services: ServicesDep) -> StreamingResponse:
-    """Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`.
+    """Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`, `message`.
 
-    The data of a change is `{"op": "upsert" | "delete", "item": {…}}`. A reader that was too slow
-    gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
+    The data of a change is `{"op": "upsert" | "delete", "item": {…}}`; the item of a `message` is
+    `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. A reader
+    that was too slow gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
     """
     caller.principal.require(Scope.READ)
     return StreamingResponse(

@@ -47,6 +47,9 @@ async def upload_file(
     caller: SessionsUser,
     services: ServicesDep,
     name: Annotated[str, Query(description="The file's name.", max_length=1000)] = "",
+    temporary: Annotated[
+        bool, Query(description="For a temporary chat: in the hub's memory alone.")
+    ] = False,
 ) -> FileOut:
     """Add a file: its bytes are the body, as they are. It goes with the message that has it, or
     after a day without one."""
@@ -54,7 +57,8 @@ async def upload_file(
     length = request.headers.get("content-length", "")
     if length.isdecimal() and len(length) < 16 and int(length) > files.max_file_bytes:
         raise too_big(files.max_file_bytes)
-    return FileOut.model_validate(await files.upload(caller, name, _body(request)))
+    file = await files.upload(caller, name, _body(request), is_temporary=temporary)
+    return FileOut.model_validate(file)
 
 
 @router.get("/{file_id}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from underpass.hub.auth import Browser
 from underpass.hub.auth.requests import address_of
+from underpass.store import clean_text
 
 T = TypeVar("T")
 
@@ -29,6 +30,15 @@ class In(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mend(cls, body: object) -> object:
+        """JSON can hold half a character; neither a database nor an answer can."""
+        try:
+            return _mended(body)
+        except RecursionError as error:
+            raise ValueError("the body is nested too deep") from error
+
 
 class LimitsShape(In):
     """How much somebody may ask of models; null: as much as they like."""
@@ -42,6 +52,16 @@ class ListOf(BaseModel, Generic[T]):
 
     items: list[T]
     next: str | None = None
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, str):
+        return value if value.isascii() else clean_text(value)
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    return value
 
 
 def browser_of(request: Request) -> Browser:
