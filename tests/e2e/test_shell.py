@@ -142,7 +142,7 @@ async def test_search_finds_what_was_said_and_marks_it(page: Page, place: Place)
     await expect(hit.locator("mark").first).to_have_text(re.compile("^zanzib", re.IGNORECASE))
     await hit.first.click()
     await expect(page).to_have_url(re.compile(f"/chat/{chat}"))
-    await expect(page.get_by_label("Answer").last).to_contain_text("silent")
+    await expect(page.get_by_role("article", name="Answer").last).to_contain_text("silent")
     await page.get_by_label("Search chats").press("Escape")
     await expect(page.get_by_label("Search chats")).to_have_value("")
 
@@ -198,10 +198,10 @@ async def test_a_chat_deleted_in_another_window_is_said_and_restored(
     """The page keeps what it shows, says what happened, and one click has it back."""
     chat = await asyncio.to_thread(_make_chat, place, "Fleeting", "Still here.")
     await page.goto(f"{place.stack.url}/chat/{chat}")
-    await expect(page.get_by_label("Answer")).to_contain_text("Still here.")
+    await expect(page.get_by_role("article", name="Answer")).to_contain_text("Still here.")
     await asyncio.to_thread(place.hub.call, "DELETE", f"/api/chats/{chat}")
     await expect(page.get_by_text("deleted in another window")).to_be_visible()
-    await expect(page.get_by_label("Answer")).to_contain_text("Still here.")
+    await expect(page.get_by_role("article", name="Answer")).to_contain_text("Still here.")
     await page.get_by_role("button", name="Restore").click()
     await expect(page.get_by_role("link", name="Fleeting")).to_be_visible()
     await expect(page.get_by_text("deleted in another window")).to_have_count(0)
@@ -214,7 +214,7 @@ async def test_an_expired_sign_in_loses_nothing(page: Page, place: Place) -> Non
     message = page.get_by_label("Message", exact=True)
     await message.fill('stub: {"chunks": 90, "rate": 30}')
     await message.press("Enter")
-    await expect(page.get_by_label("Answer")).to_contain_text("000000002")
+    await expect(page.get_by_role("article", name="Answer")).to_contain_text("000000002")
     await message.fill("half a thought")
     await page.context.clear_cookies()
     await page.get_by_label("Search chats").fill("anything")
@@ -226,7 +226,9 @@ async def test_an_expired_sign_in_loses_nothing(page: Page, place: Place) -> Non
     await again.get_by_role("button", name="Sign in").click()
     await expect(again).to_have_count(0)
     await expect(message).to_have_value("half a thought")
-    await expect(page.get_by_label("Answer")).to_contain_text("000000089", timeout=15_000)
+    await expect(page.get_by_role("article", name="Answer")).to_contain_text(
+        "000000089", timeout=15_000
+    )
 
 
 async def test_a_shared_chat_is_read_by_whom_it_names(
@@ -248,7 +250,7 @@ async def test_a_shared_chat_is_read_by_whom_it_names(
     his = await context.new_page()
     await _sign_in(his, place.stack.url, place.bob)
     await his.goto(await link.inner_text())
-    await expect(his.get_by_label("Answer")).to_contain_text("Look at this.")
+    await expect(his.get_by_role("article", name="Answer")).to_contain_text("Look at this.")
     await page.get_by_role("button", name="Stop sharing").click()
     await expect(link).to_have_count(0)
     await his.reload()
@@ -265,10 +267,11 @@ async def test_settings_are_kept_at_the_hub(page: Page, place: Place, chromium: 
     await page.goto(f"{place.stack.url}/settings")
     await page.get_by_label("Enter makes a new line", exact=False).last.check()
     await page.get_by_role("button", name="New preset").click()
-    await page.get_by_label("Name", exact=True).last.fill("Terse")
-    await page.get_by_label("System prompt").fill("Be terse.")
-    await page.get_by_label("Temperature").fill("0.3")
-    await page.get_by_role("button", name="Keep", exact=True).click()
+    form = page.get_by_role("dialog", name="New preset")
+    await form.get_by_label("Name", exact=True).fill("Terse")
+    await form.get_by_label("System prompt").fill("Be terse.")
+    await form.get_by_label("Temperature").fill("0.3")
+    await form.get_by_role("button", name="Keep", exact=True).click()
     await expect(page.get_by_text("Be terse. · temperature 0.3")).to_be_visible()
     context = await chromium.new_context()
     other = await context.new_page()
@@ -298,7 +301,7 @@ async def test_chats_leave_and_come_back_as_files(page: Page, place: Place) -> N
     )
     link = page.get_by_role("status").get_by_role("link", name="Round trip")
     await link.click()
-    await expect(page.get_by_label("Answer")).to_contain_text("Out and in.")
+    await expect(page.get_by_role("article", name="Answer")).to_contain_text("Out and in.")
     assert not page.url.endswith(chat)
     await page.goto(f"{place.stack.url}/settings")
     await page.get_by_label("Files to import").set_input_files(
@@ -335,7 +338,7 @@ async def test_axe_finds_nothing_on_any_page(chromium: Browser, place: Place, sc
     """Every page and every panel, in both themes."""
     chat = await asyncio.to_thread(
         _make_chat,
-        world,
+        place,
         f"Axe {scheme}",
         "# One\\n\\n| a |\\n|---|\\n| 1 |\\n\\n```py\\nx = 1\\n```",
     )
@@ -356,7 +359,7 @@ async def test_axe_finds_nothing_on_any_page(chromium: Browser, place: Place, sc
         await page.wait_for_load_state("networkidle") if path == "/manual" else None
         faults += await _violations(page)
     await page.goto(f"{place.stack.url}/chat/{chat}")
-    await expect(page.get_by_label("Answer")).to_be_visible()
+    await expect(page.get_by_role("article", name="Answer")).to_be_visible()
     faults += await _violations(page)
     for keys, panel in (
         ("Control+k", page.get_by_role("dialog", name="Commands")),

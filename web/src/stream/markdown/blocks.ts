@@ -1,4 +1,5 @@
 import { lexBlocks } from './html';
+import { tame } from './limits';
 
 export interface Block {
   readonly raw: string;
@@ -38,7 +39,7 @@ export class BlockList {
 /** Top-level blocks, each with the blank lines that follow it. */
 function split(source: string): string[] {
   const blocks: string[] = [];
-  for (const { type, raw } of lexBlocks(source)) {
+  for (const { type, raw } of lexBlocks(tame(source))) {
     const before = type === 'space' ? blocks.pop() : undefined;
     blocks.push((before ?? '') + raw);
   }

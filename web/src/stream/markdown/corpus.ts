@@ -37,4 +37,12 @@ export const CORPUS: Readonly<Record<string, string>> = {
   long: `${'word '.repeat(400)}\n\n${'x'.repeat(3000)}`,
   brackets: '[[[[[[[[a\n\n![[![[\n\n](](](\n\n****\n\n____a\n\n``` ``\n',
   entities: '&lt;b&gt; &amp;lt; &#x3C;script&#x3E; &copy; &notanentity;',
+  bidi: 'a \u202Eevil\u202C b\n\n`\u2066code\u2069` and \u200Bzero\u200Dwidth\n\n# مرحبا **world** 123\n\n| א | b |\n|---|---|\n| ג | d |\n',
+  nulls: 'a\u0000b\n\n\uFFFD \uD83D alone \uDE00 surrogates\n\n\u001b[31mred\u001b[0m',
+  polyglot:
+    "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert(1) )//\n\n<img src=`x`onerror=alert(1)>\n\n<a href=\"&#x6A;avascript:alert(1)\">x</a> <b onmouseover=alert(1)>b</b>\n\n[x](<javascript:alert(1)>) ![](x onerror=alert(1))\n",
+  fenceNames: '```<img src=x onerror=alert(1)>\nx\n```\n\n```js" onload="alert(1)\ny\n```\n\n```JavaScript title="a"\nlet z\n```\n',
+  tableEvil: '| <script>alert(1)</script> | [x](javascript:alert(1)) |\n|:-:|-|\n| `a \\| b` | <img src=x onerror=alert(1)> |\n| too | many | cells | here |\n\n|a|\n|-\n|b',
+  refs: '[a][A]\n\n[a]: javascript:alert(1)\n[A]: https://example.org "x\n\n[b]\n\n[b]: <https://b.example>\n[b]: https://other.example\n',
+  setextStream: 'Title\n-\n\ntext\n--\n\n- a\n-\n\nb\n=',
 };

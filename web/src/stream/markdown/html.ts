@@ -66,7 +66,8 @@ marked.use({
       }
       if (!isSafeAddress(token.href)) return alt;
       const address = escapeHtml(token.href);
-      return `<a class="picture" href="${address}" target="_blank" rel="noopener noreferrer nofollow">${alt}</a>`;
+      const host = /^https?:\/\/([^/?#]+)/i.exec(token.href)?.[1] ?? '';
+      return `<a class="picture" href="${address}" target="_blank" rel="noopener noreferrer nofollow">${alt} (${escapeHtml(host)})</a>`;
     },
     checkbox: ({ checked }) => `<span class="task">${checked ? '☑' : '☐'}</span> `,
     table(token) {
@@ -83,6 +84,11 @@ marked.use({
     },
   },
 });
+
+/** A block that is shown as the text it is. */
+export function plainHtml(raw: string): string {
+  return `<p class="plain">${escapeHtml(raw.trimEnd())}</p>`;
+}
 
 export type Links = TokensList['links'];
 

@@ -2,7 +2,8 @@ import { BlockList, type Block } from './blocks';
 import { colourCode } from './colour';
 import { drawFormulas } from './formulas';
 import { heal } from './heal';
-import { blockToHtml, type Links } from './html';
+import { blockToHtml, plainHtml, type Links } from './html';
+import { isUnwieldy } from './limits';
 import { morph } from './morph';
 import { sanitise } from './sanitise';
 
@@ -51,7 +52,7 @@ export class MarkdownView {
     const element = drawn?.element ?? this.#addElement();
     // A block that is not final may not leave its link definitions behind.
     const links = block.isFinal ? this.#links : { ...this.#links };
-    const html = blockToHtml(block.isFinal ? block.raw : heal(block.raw), links);
+    const html = isUnwieldy(block.raw) ? plainHtml(block.raw) : blockToHtml(block.isFinal ? block.raw : heal(block.raw), links);
     if (html !== drawn?.html) morph(element, sanitise(html));
     this.#drawn[index] = { raw: block.raw, isFinal: block.isFinal, html, element };
     if (block.isFinal || CLOSED_FENCE.test(block.raw)) finish(element);
