@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.stub_http import Request
 from tests.fakes.stub_server import StubServer
 from tests.hub.conftest import Answer, Browser, RunningHub, running_hub
 from tests.rig.waiting import eventually_async
@@ -26,6 +28,14 @@ async def mine(hub: RunningHub, alice: UserRecord, stub: StubServer) -> Browser:
     made = await program.post("/api/providers", {"name": "lab", "base_url": f"{stub.url}/v1"})
     assert made.status == 201
     return program
+
+
+def _generation(stub: StubServer, tag: str) -> Request | None:
+    return next((request for request in stub.generations() if request.tag == tag), None)
+
+
+def _has_gone(request: Request) -> bool:
+    return request.outcome == "disconnected"
 
 
 async def with_key(hub: RunningHub, owner: Browser, **limits: Any) -> Browser:
