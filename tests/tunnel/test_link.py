@@ -23,6 +23,8 @@ from underpass.core.errors import (
     StreamReset,
 )
 from underpass.tunnel.link import (
+    BUSY_S,
+    BUSY_WRITES,
     CarrierClosed,
     GoAway,
     Link,
@@ -446,7 +448,7 @@ async def test_pouring_ends_with_the_stream_or_with_the_sinks_own_error(rig: Rig
 
 
 async def test_a_busy_link_gathers_what_is_written_soon_after_a_message(rig: Rig) -> None:
-    """The first words leave at once; those of the next millisecond leave together."""
+    """After many writes in ten milliseconds, those of one millisecond leave together."""
     words: list[Stream] = []
 
     async def hold_on(stream: Stream) -> None:
@@ -458,15 +460,24 @@ async def test_a_busy_link_gathers_what_is_written_soon_after_a_message(rig: Rig
     await stream.response()
     await until(lambda: not rig.agent.core.has_urgent and not rig.hub.core.has_urgent)
     rig.now += 1
-    before = rig.hub_end.messages_in
-    await words[0].write(b"first")
-    await until(lambda: stream.bytes_in == 5)
-    assert rig.hub_end.messages_in == before + 1
-    for _ in range(20):
-        await words[0].write(b"more!")
-        await asyncio.sleep(0)
-    await until(lambda: stream.bytes_in == 105)
-    assert rig.hub_end.messages_in == before + 2
+
+    async def messages_of(writes: int) -> int:
+        """How many messages so many writes are, each in a turn of its own."""
+        before, known = rig.hub_end.messages_in, stream.bytes_in
+        for number in range(writes):
+            await words[0].write(b"word!")
+            while number == 0 and stream.bytes_in == known:
+                await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await until(lambda: stream.bytes_in == known + 5 * writes)
+        return rig.hub_end.messages_in - before
+
+    assert await messages_of(BUSY_WRITES + 1) == BUSY_WRITES + 1, "a quiet link waits for nothing"
+    rig.now += 1.5 * BUSY_S
+    assert await messages_of(10) == 2, "the first at once, the rest when a millisecond is over"
+    rig.now += 3 * BUSY_S
+    assert await messages_of(10) == 10, "quiet again"
 
 
 async def test_cancel_wakes_everyone_who_waits(rig: Rig) -> None:
