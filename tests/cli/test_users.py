@@ -10,6 +10,7 @@ import pytest
 
 from tests.hub.conftest import PASSWORD, RunningHub, running_hub
 from underpass.cli.main import run
+from underpass.store import GroupRecord
 
 
 @pytest.fixture
@@ -63,3 +64,23 @@ async def test_a_groups_life(hub: RunningHub, capsys: pytest.CaptureFixture[str]
     await say("groups", "rm", "physics")
     await say("groups", "ls")
     assert capsys.readouterr().out == ""
+
+
+async def test_limits(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a user and of a group, set and taken away; nobody by that name is said."""
+    bob = await hub.user("bob")
+    await say("users", "limit", "bob", "--requests-per-minute", "5", "--tokens-per-day", "7")
+    assert "bob: 5 requests a minute and 7 tokens a day." in capsys.readouterr().err
+    found = await hub.services.store.limits.get(bob.id)
+    assert (found.requests_per_minute, found.tokens_per_day) == (5, 7)
+    await say("users", "limit", "bob")
+    assert "no limits" in capsys.readouterr().err
+    assert await hub.services.store.limits.find(bob.id) is None
+    await say("groups", "add", "lab", "--member", "bob")
+    await say("groups", "limit", "lab", "--tokens-per-day", "9")
+    assert len(await hub.services.store.limits.of([one.id for one in await groups(hub)])) == 1
+    await say("users", "limit", "nobody", code=1)
+
+
+async def groups(hub: RunningHub) -> tuple[GroupRecord, ...]:
+    return (await hub.services.store.groups.list()).items

@@ -36,6 +36,7 @@ class Stack:
         self.port = free_port()
         self.hub_options = list(hub_options)
         self.agents: list[Process] = []
+        self.people: dict[str, Person] = {}
         self.hub: Process
         self.start_hub()
 
@@ -92,7 +93,8 @@ class Stack:
         )
         key = self.cli("admin", "keys", "add", name, *where).strip()
         assert key.startswith("up_"), key
-        return Person(name, PASSWORD, key)
+        self.people[name] = Person(name, PASSWORD, key)
+        return self.people[name]
 
     def api(self, person: Person | None = None) -> Api:
         return Api(self.url, person.key if person else None)

@@ -176,6 +176,9 @@ class Runs:
         elif record is None:
             record = await self._store.runs.find(run_id)
         if record is None or record.owner_id != caller.user_id:
+            if run is not None:
+                # Asked for all the same: the answer takes as long as one about no run.
+                await self._store.runs.find(run_id)
             raise NotFound(f"There is no run '{run_id[:80]}'.")
         return record
 

@@ -128,6 +128,18 @@ class HubConfig(_Settings):
     sign_in_days: float = Field(
         30, gt=0, le=3650, description="Days after which a browser has to sign in again."
     )
+    sign_in_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]{1,60}$",
+        description="Header in which a site's own proxy names who is signed in, such as "
+        "`X-Remote-User`; `/api/auth/header` then signs the browser in. The proxy must remove "
+        "the header from what comes from outside.",
+    )
+    sign_in_header_from: str = Field(
+        "",
+        description="Addresses and networks of that proxy, separated by commas. From anywhere "
+        "else the header means nothing.",
+    )
     sign_in_attempts: int = Field(
         10,
         ge=1,

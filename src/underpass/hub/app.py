@@ -35,6 +35,7 @@ from underpass.gateway.routes import GatewayApp
 from underpass.hub import api, health, problems
 from underpass.hub.audit import Trail
 from underpass.hub.auth import Auth
+from underpass.hub.auth.elsewhere import LOOK_S
 from underpass.hub.http import Front, Receive, Scope, Send
 from underpass.hub.link import LinkApp
 from underpass.hub.links import Links
@@ -103,6 +104,7 @@ class Hub:
         )
         self.metrics.add_gauges(self._gauges)
         self._tidying: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, config: HubConfig, url: str, *, clock: Clock | None = None) -> Hub:
@@ -142,9 +144,10 @@ class Hub:
     async def close(self) -> None:
         """Stops the rooms, the upper ones first. What is in memory is stored."""
         one = self.services
-        if self._tidying is not None:
-            self._tidying.cancel()
-            await asyncio.gather(self._tidying, return_exceptions=True)
+        for task in (self._tidying, self._looking):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await one.chats.close()
         await one.links.stop()
         await one.providers.close()
@@ -164,6 +167,7 @@ class Hub:
         await self.services.providers.load()
         await self.services.chats.load()
         self._tidying = asyncio.create_task(self._tidy(), name="hub-tidy")
+        self._looking = asyncio.create_task(self._look_elsewhere(), name="hub-look-elsewhere")
 
     async def _tidy(self) -> None:
         while True:
@@ -175,6 +179,13 @@ class Hub:
                 _log.warning("tidying put off", reason=error.sentence())
             except Exception as error:  # noqa: BLE001 (our own bug must not end the tidying)
                 _log.error("tidying failed", exc_info=error)
+
+    async def _look_elsewhere(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            # A database that is away changes nothing; what is believed is believed a while longer.
+            with contextlib.suppress(StorageError):
+                await self.services.auth.look_elsewhere()
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         links = self.services.links.counts()
@@ -317,6 +328,7 @@ def _build_auth(
         sign_in_attempts=config.sign_in_attempts,
         public_url=config.public_url,
         on_end=lambda credential_id: door.visits.end_of_key(credential_id, "key_revoked"),
+        on_disabled=lambda user_id: door.visits.end_of_user(user_id, "user_disabled"),
     )
 
 

@@ -11,13 +11,16 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from underpass.config import HubConfig
 from underpass.core.errors import ConfigError, StorageError
 from underpass.hub.app import Hub
+from underpass.hub.auth.trusted import PEER, TrustedHeader
 from underpass.hub.wire import BoundedHttp
 
 WS_MAX_BYTES = 2 << 20
@@ -42,6 +45,7 @@ async def serve(config: HubConfig, on_ready: Ready, *, stop: asyncio.Event | Non
     """
     if config.tls_certificate is not None and config.tls_key is not None:
         check_tls(config.tls_certificate, config.tls_key)
+    TrustedHeader.parse(config.sign_in_header, config.sign_in_header_from)
     _make_data_dir(config)
     listener = _bind(config)
     try:
@@ -104,9 +108,21 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(0.005)
 
 
+class _Peer:
+    """Notes where a connection really comes from, before a proxy's headers say otherwise."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        scope[PEER] = scope.get("client")
+        await self._inner(scope, receive, send)
+
+
 def _settings(config: HubConfig, hub: Hub) -> uvicorn.Config:
+    app: Any = hub.app  # uvicorn writes ASGI's types out in full, Starlette as plain mappings
     return uvicorn.Config(
-        hub.app,
+        _Peer(ProxyHeadersMiddleware(app, trusted_hosts=config.trusted_proxies)),
         http=BoundedHttp,
         loop="none",
         ws="websockets-sansio",
@@ -118,8 +134,7 @@ def _settings(config: HubConfig, hub: Hub) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=config.trusted_proxies,
+        proxy_headers=False,  # done above, after the connection's own address was noted
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=LAST_WORDS_S,
         backlog=BACKLOG,

@@ -380,6 +380,8 @@ class Sessions:
         """The caller's session. Raises NotFound, in the same words for a stranger's."""
         live = await self._room.live_of(session_id)
         if live.record.owner_id != caller.user_id:
+            # Asked for all the same: the answer takes as long as one about no session.
+            await self._room.store.sessions.find(session_id)
             raise NotFound("There is no such session.")
         return live
 

@@ -47,9 +47,37 @@ class Audit(Repository[AuditRecord]):
         self,
         *,
         actor_id: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        address: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         after: str | None = None,
         limit: int = PAGE_ITEMS,
     ) -> Page[AuditRecord]:
-        """The trail, newest first; `actor_id`: only what that user did."""
-        conditions = [] if actor_id is None else [AUDIT.c.actor_id == actor_id]
+        """The trail, newest first, of those acts that fit all that is given.
+
+        `actor_id`: only what that user did. `action` is a whole word (`key.create`) or the
+        beginning of several (`key.`). `since` and `until` are unix seconds.
+        """
+        conditions: list[sa.ColumnElement[bool]] = [
+            AUDIT.c[name] == value
+            for name, value in (
+                ("actor_id", actor_id),
+                ("subject", subject),
+                ("address", address),
+            )
+            if value is not None
+        ]
+        if action is not None:
+            is_part = action.endswith(".")
+            conditions.append(
+                AUDIT.c.action.startswith(action, autoescape=True)
+                if is_part
+                else AUDIT.c.action == action
+            )
+        if since is not None:
+            conditions.append(AUDIT.c.at >= since)
+        if until is not None:
+            conditions.append(AUDIT.c.at < until)
         return await self._page(*conditions, after=after, limit=limit)

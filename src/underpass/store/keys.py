@@ -63,6 +63,12 @@ class Keys(Repository[KeyRecord]):
         """A user's keys, newest first, revoked ones too."""
         return await self._page(KEYS.c.user_id == user_id, after=after, limit=limit)
 
+    async def revoked_since(self, at: float) -> frozenset[str]:
+        """Ids of the keys that were revoked at that time or later, by whichever process."""
+        statement = sa.select(KEYS.c.id).where(KEYS.c.revoked_at >= at)
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(statement)).scalars())
+
     async def note_used(self, used_at: dict[str, float]) -> None:
         """Write down when keys (by id) were last used, all in one transaction."""
         if not used_at:

@@ -60,6 +60,12 @@ class Users(Repository[UserRecord]):
         """Whether nobody exists yet: the hub has to be set up."""
         return not await self._all(limit=1)
 
+    async def disabled(self) -> frozenset[str]:
+        """Ids of the users that are disabled."""
+        statement = sa.select(USERS.c.id).where(USERS.c.is_disabled.is_(True))
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(statement)).scalars())
+
     async def count_admins(self) -> int:
         """How many admins can sign in: the last one must stay."""
         active = USERS.c.is_admin.is_(True) & USERS.c.is_disabled.is_(False)

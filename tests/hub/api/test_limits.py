@@ -149,3 +149,22 @@ async def test_usage_tells_apart_what_is_asked(
     admin = await hub.program(await hub.key(root, "read", "admin"))
     (sums,) = (await admin.get("/api/usage?everyone=true&by=user")).json()["items"]
     assert (sums["user_id"], sums["requests"]) == (alice.id, 3)
+
+
+async def test_a_revocation_by_another_process_acts_within_a_second(
+    hub: RunningHub, mine: Browser, alice: UserRecord, stub: StubServer
+) -> None:
+    """What is written to the database by others: the next request is refused, a running one ends."""
+    key, secret = await hub.services.auth.keys.create(alice.id, name="k", scopes=["gateway"])
+    program = await hub.program(secret)
+    wish = {"chunks": 1_000_000, "rate": 50, "tag": "t"}
+    asking = asyncio.create_task(chat(program, stream=True, stub=wish))
+    running = await eventually_async(
+        lambda: next((r for r in stub.generations() if r.tag == "t"), None), 5
+    )
+    await hub.services.store.keys.update(key.id, revoked_at=hub.services.clock.now())
+    began = asyncio.get_running_loop().time()
+    await eventually_async(lambda: running.outcome == "disconnected", 5)
+    assert asyncio.get_running_loop().time() - began < 1.0
+    await asking
+    assert (await chat(program)).json()["error"]["code"] == "key_revoked"

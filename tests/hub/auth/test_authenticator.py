@@ -1,6 +1,7 @@
 """From a request to its Principal, through the cache."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -183,3 +184,17 @@ async def test_an_admin_has_the_scope_only_while_an_admin(auth: Auth, alice: Use
     assert (await auth.authenticate(with_key(secret))).scopes == {"read"}
     await auth.accounts.change(alice.id, is_admin=True)
     assert (await auth.authenticate(with_key(secret))).acts_as_admin
+
+
+async def test_a_known_key_costs_next_to_nothing(auth: Auth, alice: UserRecord) -> None:
+    """At most 50 µs of CPU for each request of the gateway, once it is known."""
+    _, secret = await new_key(auth, alice)
+    scope = with_key(secret)
+    await auth.authenticate(scope)
+    best_s = 1.0
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(500):
+            await auth.authenticate(scope)
+        best_s = min(best_s, (time.process_time() - began) / 500)
+    assert best_s < 50e-6

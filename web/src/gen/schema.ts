@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit.jsonl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit
+         * @description All of it that fits, one JSON object a line, newest first.
+         */
+        get: operations["export_audit_api_audit_jsonl_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/{entry_id}": {
         parameters: {
             query?: never;
@@ -138,6 +158,26 @@ export interface paths {
          * @description Refuse that machine.
          */
         post: operations["deny_device_api_auth_device__user_code__deny_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/header": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open By Header
+         * @description Sign this browser in as whom the site's own proxy names, and go to the first page.
+         */
+        get: operations["open_by_header_api_auth_header_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3169,6 +3209,18 @@ export interface operations {
                 after?: string | null;
                 /** @description Items in one answer. */
                 limit?: number;
+                /** @description A user's id. */
+                actor?: string | null;
+                /** @description `key.create`, or `key.` for all of keys. */
+                action?: string | null;
+                /** @description What it was done to. */
+                subject?: string | null;
+                /** @description From where. */
+                address?: string | null;
+                /** @description From this time on. */
+                since?: string | null;
+                /** @description Before this time. */
+                until?: string | null;
             };
             header?: never;
             path?: never;
@@ -3184,6 +3236,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_AuditOut_"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_audit_api_audit_jsonl_get: {
+        parameters: {
+            query?: {
+                /** @description A user's id. */
+                actor?: string | null;
+                /** @description `key.create`, or `key.` for all of keys. */
+                action?: string | null;
+                /** @description What it was done to. */
+                subject?: string | null;
+                /** @description From where. */
+                address?: string | null;
+                /** @description From this time on. */
+                since?: string | null;
+                /** @description Before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -3391,6 +3483,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    open_by_header_api_auth_header_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, RedirectResponse
 
-from underpass.core.errors import NotAuthenticated
+from underpass.core.errors import NotAuthenticated, NotFound
 from underpass.core.times import iso
 from underpass.hub.api.shapes import In, browser_of
 from underpass.hub.auth.device import INTERVAL_S, LIFETIME_S
 from underpass.hub.auth.requests import address_of, check_not_cross_site, set_cookie
+from underpass.hub.auth.trusted import TrustedHeader
 from underpass.hub.services import BrowserOnly, PublicUrl, Services, ServicesDep, services
 from underpass.store import DeviceCodeRecord, UserRecord
 
@@ -145,6 +146,22 @@ async def open_link(token: str, request: Request, services: ServicesDep) -> Resp
     """Sign this browser in by a one-time link, and go to the first page."""
     user, cookie = await services.auth.sign_ins.by_link(token[:200], browser_of(request))
     response = await _signed_in(request, services, user, cookie, by="link")
+    redirect = RedirectResponse("/", 303)
+    redirect.headers.append("Set-Cookie", response.headers["Set-Cookie"])
+    return redirect
+
+
+@router.get("/header", status_code=303)
+async def open_by_header(request: Request, services: ServicesDep) -> Response:
+    """Sign this browser in as whom the site's own proxy names, and go to the first page."""
+    trusted = TrustedHeader.parse(
+        services.config.sign_in_header, services.config.sign_in_header_from
+    )
+    if trusted is None:
+        raise NotFound("This hub has no sign-in by a proxy.")
+    name = trusted.user_name(request.scope)
+    user, cookie = await services.auth.sign_ins.by_site(name, browser_of(request))
+    response = await _signed_in(request, services, user, cookie, by="header")
     redirect = RedirectResponse("/", 303)
     redirect.headers.append("Set-Cookie", response.headers["Set-Cookie"])
     return redirect

@@ -17,6 +17,7 @@ from underpass.core.principal import Principal
 from underpass.hub.auth.accounts import Accounts
 from underpass.hub.auth.authenticator import Authenticator, Credential
 from underpass.hub.auth.device import Attach, DeviceFlow
+from underpass.hub.auth.elsewhere import Elsewhere
 from underpass.hub.auth.key_ring import KeyRing
 from underpass.hub.auth.requests import Scope
 from underpass.hub.auth.sign_ins import Browser, SignIns
@@ -39,11 +40,14 @@ class Auth:
         sign_in_attempts: int = 10,
         public_url: str | None = None,
         on_end: Callable[[str], None] = lambda credential_id: None,
+        on_disabled: Callable[[str], None] = lambda user_id: None,
     ) -> None:
-        """`on_end` is told the id of each key or browser session that was ended."""
+        """`on_end` is told the id of each key or browser session that was ended, `on_disabled`
+        that of each user who was disabled by another process."""
         self._store = store
         self._clock = clock
         self._on_end = on_end
+        self._on_disabled = on_disabled
         self.authenticator = Authenticator(store, clock, public_url=public_url)
         self.accounts = Accounts(
             store,
@@ -55,6 +59,7 @@ class Auth:
             store, clock, self.accounts, lifetime_s=sign_in_s, on_end=self._ended
         )
         self.keys = KeyRing(store, clock, on_end=self._ended)
+        self.elsewhere = Elsewhere(store, clock, on_key=self._ended, on_user=self._disabled)
         self.device = DeviceFlow(store, clock, self.keys, attach)
 
     async def authenticate(self, scope: Scope) -> Principal:
@@ -68,6 +73,15 @@ class Auth:
         await self._store.browser_sessions.remove_expired(now)
         await self._store.device_codes.remove_expired(now)
         await self._store.one_time_links.remove_expired(now)
+
+    async def look_elsewhere(self) -> None:
+        """Ends what another process ended; called twice a second. Raises StorageError."""
+        if self.authenticator.believes_anything:
+            await self.elsewhere.look()
+
+    def _disabled(self, user_id: str) -> None:
+        self.authenticator.forget(user_id=user_id)
+        self._on_disabled(user_id)
 
     def _ended(self, credential_id: str) -> None:
         self.authenticator.forget(credential_id=credential_id)

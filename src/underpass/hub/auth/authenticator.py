@@ -2,7 +2,8 @@
 
 A credential is looked up by its hash. What was found is kept for CACHE_S, so that the gateway does
 not ask the database for each request, and a change by another process (a second hub, `underpass
-admin`) is seen within that time. A change by this process calls `forget` and is seen at once.
+admin`) is seen within that time; that a key was revoked or a user disabled, sooner (`elsewhere`).
+A change by this process calls `forget` and is seen at once.
 """
 
 from __future__ import annotations
@@ -82,6 +83,11 @@ class Authenticator:
         check_csrf(scope, self._public_url)
         self._seen_at[found.id] = self._clock.now()
         return found
+
+    @property
+    def believes_anything(self) -> bool:
+        """Whether there is anything that a change elsewhere could make untrue."""
+        return bool(self._cache or self._watchers)
 
     # --- ending what was believed ------------------------------------------------------------
 

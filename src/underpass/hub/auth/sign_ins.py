@@ -119,6 +119,22 @@ class SignIns:
             raise _link_invalid()
         return user, await self.begin(user.id, browser)
 
+    # --- the site's own proxy ----------------------------------------------------------------
+
+    async def by_site(self, name: str, browser: Browser) -> tuple[UserRecord, str]:
+        """The user whom a trusted proxy named, made if need be, and the new cookie.
+
+        Raises NotAuthenticated (`user_disabled`), InvalidRequest (`name_invalid`).
+        """
+        user = await self._store.users.find_by_name(checked_name(name))
+        if user is None:
+            user = await self._accounts.create(name, password=None)
+        if user.is_disabled:
+            raise NotAuthenticated(
+                "This user is disabled.", code="user_disabled", hint="Ask an admin of the hub."
+            )
+        return user, await self.begin(user.id, browser)
+
     async def _new_link(self, purpose: LinkPurpose, user_id: str | None, lifetime_s: float) -> str:
         token, now = new_secret(""), self._clock.now()
         link = OneTimeLinkRecord(
