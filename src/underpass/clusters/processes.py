@@ -17,18 +17,24 @@ from pathlib import Path
 from underpass.clusters.script import JOB_VARIABLE
 
 _PROC = Path("/proc")
+_EXEC_LOOKS = 50
 
 
 def is_leader(pid: int, spec_file: str) -> bool:
     """Whether the process is alive and runs this launch file."""
     if not _PROC.is_dir():
         return spec_file in _from_ps(pid)
+    folder = _PROC / str(pid)
     try:
-        words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-        # A process that ended and was not collected yet has no command line any more.
-        return spec_file.encode() in words
+        # Nothing: it ended and was not collected yet, or it is between two programs (exec).
+        for _ in range(_EXEC_LOOKS):
+            line = (folder / "cmdline").read_bytes()
+            if line or (folder / "stat").read_bytes().rpartition(b")")[2].split()[0] in b"ZX":
+                return spec_file.encode() in line.split(b"\0")
+            time.sleep(0.002)
     except OSError:
         return False
+    return False
 
 
 def members(tag: str) -> list[int]:
