@@ -12,16 +12,19 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.rig.needs import find_program, missing
 from tests.rig.processes import Process, clean_environment, free_port
 from tests.rig.waiting import eventually
 
+_ROOT = Path(__file__).parents[2]
 NODES = ("node1", "node2")
 GPUS = 2
+_WORKING = ("idle", "mix", "alloc", "comp")
 _DAEMONS = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd")
 
 
@@ -51,7 +54,9 @@ class SlurmRig:
 
     # -- what a test does with it
 
-    def environment(self, *, has_accounting: bool = True, **more: str) -> dict[str, str]:
+    def environment(
+        self, more: Mapping[str, str] | None = None, *, has_accounting: bool = True
+    ) -> dict[str, str]:
         """Of a process that is to find this cluster; without accounting as sites without slurmdbd."""
         file = "slurm.conf" if has_accounting else "no-accounting.conf"
         return clean_environment(
@@ -60,7 +65,7 @@ class SlurmRig:
                 "HOME": str(self.home),
                 "USER": self.user.pw_name,
                 "LOGNAME": self.user.pw_name,
-                **more,
+                **(more or {}),
             }
         )
 
@@ -68,6 +73,30 @@ class SlurmRig:
         """The words of a command that runs as the unprivileged user."""
         who = [f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--clear-groups"]
         return [find_program("setpriv"), *who, *words]
+
+    def python(self) -> tuple[str, dict[str, str]]:
+        """An interpreter that the user can run, and the variables by which it finds Underpass."""
+        paths = [site for site in sys.path if site.endswith("site-packages")]
+        found = {"PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "src"), *paths])}
+        name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        # Started by a shell: setpriv itself may still see what the user may not.
+        for program in (sys.executable, f"/usr/bin/{name}", f"/usr/local/bin/{name}"):
+            check = "exec \"$0\" -c 'import underpass.cli.main, aiohttp'"
+            words = self.as_user(["/bin/sh", "-c", check, program])
+            done = subprocess.run(words, capture_output=True, env=self.environment(found), cwd="/")
+            if done.returncode == 0:
+                return program, found
+        missing("an interpreter that another user can run", f"apt-get install {name}")
+        raise AssertionError("unreachable: missing() always raises")
+
+    def share(self, file: Path) -> Path:
+        """A copy of a file where the user can read and run it."""
+        copy = self.folder / "shared" / file.name
+        copy.parent.mkdir(exist_ok=True)
+        if not copy.exists():
+            shutil.copy(file, copy)
+            copy.chmod(0o755)
+        return copy
 
     def run(self, *words: str, check: bool = True) -> str:
         """A command as the administrator; its standard output."""
@@ -108,9 +137,18 @@ class SlurmRig:
     def stop_controller(self) -> None:
         self.daemons["slurmctld"].stop()
 
-    def start_controller(self, states: tuple[str, ...] = ("idle", "mix", "alloc")) -> None:
+    def start_controller(self) -> None:
         self._daemon("slurmctld", "-D", "-f", str(self.folder / "slurm.conf"))
-        eventually(lambda: self._are_nodes(states), 30, "both nodes of Slurm are there")
+        eventually(lambda: self._are_nodes(_WORKING), 30, "both nodes of Slurm are there")
+
+    def start_node(self, node: str) -> None:
+        """A node whose slurmd was killed comes back, empty."""
+        for pid in self.job_processes(f"SLURMD_NODENAME={node}"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._start_slurmd(node)
+        self.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+        eventually(lambda: self._are_nodes(_WORKING), 30, f"{node} is back")
 
     def clear(self) -> None:
         """Cancels every job and waits until the nodes are free."""
@@ -141,9 +179,7 @@ class SlurmRig:
         eventually((run / "munge.sock").exists, 10, "munged's socket")
         self._add_accounts()
         for node in NODES:
-            self._daemon(
-                "slurmd", "-D", "-f", str(self.folder / "slurm.conf"), "-N", node, name=node
-            )
+            self._start_slurmd(node)
         self.start_controller()
 
     def _add_accounts(self) -> None:
@@ -198,6 +234,10 @@ class SlurmRig:
         self.daemons[name or program] = Process(
             [find_program(program), *words], self.log / f"{name or program}.out", conf
         )
+
+    def _start_slurmd(self, node: str) -> None:
+        conf = str(self.folder / "slurm.conf")
+        self._daemon("slurmd", "-D", "-f", conf, "-N", node, name=node)
 
     def _are_nodes(self, states: tuple[str, ...]) -> bool:
         listed = self.run("sinfo", "-h", "-N", "-o", "%t", check=False).split()

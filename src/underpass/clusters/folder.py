@@ -14,16 +14,27 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from underpass.clusters.base import JobOrder
-from underpass.clusters.script import Surroundings, launch_file
+from underpass.clusters.script import END_FILE, Surroundings, launch_file
 from underpass.core.errors import LaunchRejected
 from underpass.core.ids import new_secret
+from underpass.core.states import EndReason
 
 _TAG = re.compile(r"[a-z0-9_.-]{1,80}")
 _KEPT_S = 7 * 24 * 3600
 _LOG_TAIL_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsEnd:
+    """Why an agent ended, in its own words."""
+
+    reason: EndReason
+    exit_code: int | None
+    message: str
 
 
 class JobFolders:
@@ -76,6 +87,16 @@ class JobFolders:
         """The job has ended: nobody needs them any more."""
         for name in ("token", "server-key", "spec.json"):
             (self.of(tag) / name).unlink(missing_ok=True)
+
+    def agents_end(self, tag: str) -> AgentsEnd | None:
+        """What the agent wrote about its end; None if it wrote nothing that is understood."""
+        try:
+            said = json.loads((self.of(tag) / END_FILE).read_text())
+            return AgentsEnd(
+                EndReason(said["reason"]), said["exit_code"], str(said["message"])[:1000]
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def tail(self, tag: str, name: str, lines: int) -> list[str]:
         """The last lines of a log in the folder; none if it is not there."""

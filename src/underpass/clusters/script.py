@@ -15,6 +15,8 @@ from underpass.clusters.base import JobOrder
 LAUNCH_FORMAT = 1
 """The version of the launch file; `agent.spec` reads it."""
 
+END_FILE = "ended.json"
+
 JOB_VARIABLE = "UNDERPASS_JOB"
 """The job's tag in the environment of all its processes, so that what is left over is found."""
 
@@ -53,7 +55,7 @@ exec >>job.log 2>&1 </dev/null
 if ! ln -s "{job_id}" job 2>/dev/null && [ "$(readlink job)" != "{job_id}" ]; then
   echo "Job {job_id} is not needed: $(readlink job) runs this session."; exit 0
 fi
-rm -f exit
+rm -f exit ended.json
 export {variable}={tag} PYTHONUNBUFFERED=1
 {agent} &
 agent=$!
@@ -107,6 +109,11 @@ class Surroundings:
         return f"{self.job_dir}/token"
 
     @property
+    def end_file(self) -> str:
+        """Where the agent writes why it ended."""
+        return f"{self.job_dir}/{END_FILE}"
+
+    @property
     def key_file(self) -> str:
         """The file with the model server's key, for servers that read one."""
         return f"{self.job_dir}/server-key"
@@ -148,6 +155,7 @@ def launch_file(order: JobOrder, around: Surroundings, key: str | None) -> dict[
         "ca_file": around.ca_file,
         "insecure_http": around.insecure_http,
         "scheduler": around.kind,
+        "end_file": around.end_file,
     }
 
 

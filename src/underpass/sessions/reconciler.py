@@ -109,6 +109,7 @@ class Reconciler:
                         self._room.live.pop(live.record.id, None)
                     action = action if isinstance(action, Sweep) else None
                 if action is None:
+                    self._look_soon(live)
                     return
                 if isinstance(action, _ASKS_CLUSTER) and (live.is_asking or now < live.held_until):
                     return
@@ -119,6 +120,12 @@ class Reconciler:
                 log.debug("= %s %s %r", live.record.id, live.record.status, action)
                 await self._do(live, action)
             log.error("session %s does not come to rest", live.record.id)
+
+    def _look_soon(self, live: Live) -> None:
+        """The agent's last word is one that its scheduler has to confirm: asked once, then again."""
+        if live.said is not None and live.report_at <= live.said_at and not live.is_end_asked:
+            live.is_end_asked = True
+            self._polls.hurry(live.record.cluster_id)
 
     # --- the loop -----------------------------------------------------------------------------------
 

@@ -360,7 +360,7 @@ class Sessions:
             live.link, live.link_state = link, LinkState.UP
             live.link_since = self._room.clock.now()
             live.readiness.clear()
-            live.said = None
+            live.said, live.is_end_asked = None, False
         self._room.wake(session_id)
         return Attendant(self._room, self.tunnels, self._logs, live, link)
 

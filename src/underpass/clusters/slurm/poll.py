@@ -189,7 +189,7 @@ class Watch:
         found, new = [], []
         for one in reports:
             last = self._last.get(one.tag)
-            if one.phase is not JobPhase.ENDED or one.exit_code is not None:
+            if one.phase is not JobPhase.ENDED or one is last:
                 found.append(one)
             elif last is not None and (last.job_id, last.phase) == (one.job_id, one.phase):
                 found.append(last)
@@ -204,8 +204,16 @@ class Watch:
             code = number_in(self._folders.of(one.tag) / "exit")
             if code is None and row is not None:
                 code = row.exit_code
-            found.append(replace(one, exit_code=code))
+            found.append(self._with_agents_words(replace(one, exit_code=code)))
         return found
+
+    def _with_agents_words(self, ended: JobReport) -> JobReport:
+        """A job that ended by itself: its agent knows why, and Slurm does not."""
+        said = self._folders.agents_end(ended.tag) if ended.end_reason is None else None
+        if said is None:
+            return ended
+        code = ended.exit_code if said.exit_code is None else said.exit_code
+        return replace(ended, end_reason=said.reason, exit_code=code, text=said.message)
 
     def is_live(self, folder: Path) -> bool:
         """Whether a launch's folder may still be needed; what is not known counts as alive."""
