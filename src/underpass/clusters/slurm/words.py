@@ -50,7 +50,7 @@ _STATES: dict[str, tuple[JobPhase, EndReason | None, str]] = {
 _REASONS: tuple[tuple[str, str], ...] = (
     ("Resources", "for machines to become free"),
     ("Priority", "behind jobs with a higher priority"),
-    ("BeginTime", "for the time before which it may not start again"),
+    ("BeginTime", "until it may start (again)"),
     ("DependencyNeverSatisfied", "for a job that will never end well; cancel it"),
     ("Dependency", "for another job"),
     ("JobHeldAdmin", "it is held by an administrator; ask the cluster's support"),
