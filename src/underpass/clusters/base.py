@@ -140,6 +140,13 @@ class Cluster(Protocol):
         """
         ...
 
+    async def show(self, order: JobOrder) -> str:
+        """The exact text that a submit gives to the scheduler, or gave it if it has.
+
+        Starts nothing, writes nothing. Raises LaunchRejected as a submit would, SchedulerSilent.
+        """
+        ...
+
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """Every job that is known for these tags. One that is missing is unknown, not ended."""
         ...

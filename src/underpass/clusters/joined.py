@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from underpass.clusters import messages
@@ -87,6 +88,11 @@ class JoinedCluster:
     async def submit(self, order: JobOrder) -> str:
         """Starts a job there."""
         return str(await self._call("submit", {"order": messages.order_to_json(order)}))
+
+    async def show(self, order: JobOrder) -> str:
+        """A submit that only shows."""
+        args = {"order": messages.order_to_json(replace(order, token="")), "show": True}
+        return str(await self._call("submit", args))
 
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """Asks for all tags at once."""

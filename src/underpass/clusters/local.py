@@ -19,7 +19,13 @@ from pathlib import Path
 from underpass.clusters import processes
 from underpass.clusters.base import Capabilities, JobOrder, JobPhase, JobRef, JobReport
 from underpass.clusters.folder import JobFolders, number_in, write_private
-from underpass.clusters.script import Surroundings, child_environment, wrapper_words
+from underpass.clusters.script import (
+    Surroundings,
+    agent_words,
+    child_environment,
+    shown_command,
+    wrapper_words,
+)
 from underpass.core.errors import LaunchRejected
 
 _GONE_WITHIN_S = 2.0
@@ -58,6 +64,10 @@ class LocalCluster:
         """Starts the job's agent; the job's id is its process id."""
         return await asyncio.to_thread(self._submit, order)
 
+    async def show(self, order: JobOrder) -> str:
+        """The command that starts the agent; there is no other script here."""
+        return shown_command(agent_words(self._around(order.tag))) + "\n"
+
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """Looks at each tag's folder and process."""
         found = await asyncio.to_thread(lambda: [self._look(tag) for tag in tags])
@@ -83,7 +93,8 @@ class LocalCluster:
         if pid is not None:
             return str(pid)
         self._folders.check(order)
-        self._check_program(order)
+        if order.software.is_plain:
+            self._check_program(order)
         self._folders.prepare(order, self._around(order.tag), self._is_live)
         return str(self._spawn(order))
 

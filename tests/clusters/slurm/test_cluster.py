@@ -12,6 +12,7 @@ from tests.clusters.conftest import order
 from tests.clusters.slurm.conftest import Site
 from tests.rig.waiting import eventually, eventually_async
 from underpass.clusters.base import JobPhase, JobRef, Resources, Software
+from underpass.clusters.slurm.text import ROW_END, SEPARATOR
 from underpass.core.errors import LaunchRejected, SchedulerSilent
 from underpass.core.states import EndReason
 
@@ -396,3 +397,48 @@ async def test_cancel_by_tag_ends_every_job_of_it(site: Site) -> None:
     await cluster.cancel(JobRef(site.tag), kill=True)
     await cluster.cancel(JobRef(site.tag), kill=True)
     eventually(lambda: site.rig.queue() == [], 15, "an empty queue")
+
+
+async def test_the_script_is_shown_before_and_kept_after(site: Site) -> None:
+    """Byte for byte what sbatch got; showing it starts nothing, and refuses what a submit would."""
+    cluster = site.cluster()
+    made = site.order(resources=Resources(cpus=1, memory="100M", time_s=3600))
+    before = await cluster.show(made)
+    assert not site.jobs.exists()
+    assert "#SBATCH --time=0-01:00:00" in before
+    assert made.token not in before
+    job_id = await cluster.submit(made)
+    kept = site.rig.run("scontrol", "write", "batch_script", job_id, "-")
+    assert kept == before == await cluster.show(made)
+    with pytest.raises(LaunchRejected, match="no partition"):
+        await cluster.show(site.order(site.tag + "0", resources=Resources(partition="nope")))
+
+
+async def test_an_agents_own_words_about_its_end(site: Site) -> None:
+    """A job that ended by itself: why is what its agent wrote, whoever was there to hear it."""
+    cluster = site.cluster()
+    said = '{"reason": "server_exited", "exit_code": 3, "message": "vllm ended with code 3."}'
+    await cluster.submit(site.order(command=("sh", "-c", f"echo '{said}' > ended.json; exit 3")))
+    ended = await site.until(cluster, JobPhase.ENDED)
+    assert (ended.end_reason, ended.exit_code) == (EndReason.SERVER_EXITED, 3)
+    assert ended.text == "vllm ended with code 3."
+
+
+async def test_200_sessions_are_one_question(site: Site) -> None:
+    """One squeue for all of them, and nothing else while all of them are in the queue."""
+    tags = [f"{site.tag}{number}" for number in range(200)]
+    rows = [("N", "RUNNING", "None", "node1", "N/A", "x", f"underpass:{tag}") for tag in tags]
+    listed = "".join(
+        SEPARATOR.join((str(number), *row[1:])) + ROW_END + "\n"
+        for number, row in enumerate(rows, 1)
+    )
+    (site.folder / "listed").write_text(listed)
+    calls = site.folder / "calls"
+    for command in ("squeue", "sacct", "scontrol", "sinfo"):
+        shown = f"cat {site.folder}/listed" if command == "squeue" else "exit 1"
+        site.say(command, f"echo {command} >> {calls}; {shown}")
+    cluster = site.cluster()
+    found = await cluster.poll(tags)
+    assert {report.tag for report in found} == set(tags)
+    assert {report.phase for report in found} == {JobPhase.RUNNING}
+    assert calls.read_text() == "squeue\n"

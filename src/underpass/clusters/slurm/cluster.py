@@ -21,7 +21,7 @@ from underpass.clusters.slurm.capabilities import Offer
 from underpass.clusters.slurm.commands import Commands
 from underpass.clusters.slurm.options import check_numbers
 from underpass.clusters.slurm.poll import Watch, tag_of
-from underpass.clusters.slurm.submit import Submitter, script_of
+from underpass.clusters.slurm.submit import SCRIPT, Submitter, script_of
 from underpass.core.errors import LaunchRejected, SchedulerSilent
 
 OFFER_KEPT_S = 300.0
@@ -74,6 +74,12 @@ class SlurmCluster:
             if not lock.locked():
                 self._submitting.pop(order.tag, None)
 
+    async def show(self, order: JobOrder) -> str:
+        """The text for sbatch: the very file, if it was submitted."""
+        with suppress(OSError):
+            return (self._folders.of(order.tag) / SCRIPT).read_text(encoding="utf-8")
+        return script_of(await self._checked(order), self._around(order.tag))
+
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """One question for all of them."""
         return await self._watch.poll(tags)
@@ -109,14 +115,18 @@ class SlurmCluster:
         known = await self._submitter.known_job(order.tag)
         if known is not None:
             return known
-        check_numbers(order.resources)
-        order = await self._fitting(order)
-        around = self._around(order.tag)
-        script_of(order, around)  # refused before anything is written
-        self._folders.check(order)
-        self._check_program(order)
+        order, around = await self._checked(order), self._around(order.tag)
         await asyncio.to_thread(self._folders.prepare, order, around, self._watch.is_live)
         return await self._submitter.submit(order, around)
+
+    async def _checked(self, order: JobOrder) -> JobOrder:
+        """The order as this site needs it. Raises LaunchRejected, before anything is written."""
+        check_numbers(order.resources)
+        order = await self._fitting(order)
+        script_of(order, self._around(order.tag))
+        self._folders.check(order)
+        self._check_program(order)
+        return order
 
     async def _fitting(self, order: JobOrder) -> JobOrder:
         with suppress(SchedulerSilent):
