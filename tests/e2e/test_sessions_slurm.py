@@ -6,9 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.rig.events import EventWatcher
@@ -204,15 +206,22 @@ def test_click_to_submitted_and_killed_to_shown(lab: Lab) -> None:
         submitted_s = time.monotonic() - clicked
         lab.until(lambda one: one["status"] == "running", 40)
         job_id = lab.session()["job_id"]
+        began = psutil.Process(lab.agent_pid(job_id)).create_time()
+        connected = next(e for e in lab.session()["timeline"] if e["kind"] == "agent_connected")
+        connected_s = datetime.fromisoformat(connected["at"]).timestamp() - began
         lab.rig.run("scancel", job_id)
         killed = time.monotonic()
         page.wait_status("session", "box", "stopped", 30)
         shown_s = time.monotonic() - killed
     ended = lab.ended("cancelled")
     assert ended["end_message"].startswith("It was cancelled")
-    print(f"click to job submitted {submitted_s * 1000:.0f} ms; killed to shown {shown_s:.2f} s")
-    # Generous: other work runs on the machine. What was measured stands in docs/performance.md.
+    print(
+        f"click to job in the queue {submitted_s * 1000:.0f} ms; job's process to agent connected"
+        f" {connected_s:.2f} s; killed to shown {shown_s:.2f} s"
+    )
+    # Generous: other work runs on the machine; what is printed is the measurement.
     assert submitted_s < 5
+    assert connected_s < 15
     assert shown_s < 15
 
 

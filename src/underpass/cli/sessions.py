@@ -130,18 +130,17 @@ def start(
     }
     params = {key: value for key, value in given.items() if value is not None}
     params |= dict(_pair("--param", text) for text in param or [])
-    body = {
+    body: dict[str, Any] = {
         "template": template or "custom",
         "name": name,
         "cluster": cluster,
-        "params": params,
         "openai": openai,
     }
-
+    body["params"] = params
     if show_script:
         run(_show_script(hub, lambda client: client.post("/api/sessions/script", body)))
-        return
-    run(_start(body, hub, is_waiting=wait, as_json=as_json))
+    else:
+        run(_start(body, hub, is_waiting=wait, as_json=as_json))
 
 
 @app.command("ls")
