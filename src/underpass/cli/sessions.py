@@ -137,10 +137,7 @@ def start(
         "openai": openai,
     }
     body["params"] = params
-    if show_script:
-        run(_show_script(hub, lambda client: client.post("/api/sessions/script", body)))
-    else:
-        run(_start(body, hub, is_waiting=wait, as_json=as_json))
+    run(_preview(body, hub) if show_script else _start(body, hub, is_waiting=wait, as_json=as_json))
 
 
 @app.command("ls")
@@ -342,6 +339,11 @@ async def _id_of(client: HubClient, name: str) -> str:
         f"You have no session '{one_line(name)}'.",
         hint=f"Did you mean {' or '.join(close)}?" if close else "See: underpass sessions ls",
     )
+
+
+async def _preview(body: dict[str, Any], hub: str | None) -> None:
+    """Prints the script that a start would submit."""
+    await _show_script(hub, lambda client: client.post("/api/sessions/script", body))
 
 
 async def _show_script(hub: str | None, ask: Callable[[HubClient], Awaitable[Any]]) -> None:

@@ -242,9 +242,8 @@ class _Bounded:
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
     registry, feed = Registry(), Feed()
-    local = None
-    if config.local_sessions != "off":
-        local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url)
+    is_local_on = config.local_sessions != "off"
+    local = LocalCluster(_made(config.data_dir / "jobs"), hub_url=url) if is_local_on else None
     sessions = Sessions(
         opened,
         registry,
@@ -255,7 +254,7 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         templates_dir=config.data_dir.expanduser() / "templates",
         settings=SessionSettings(
             is_local_for_everyone=config.local_sessions == "everyone",
-            is_local_on=local is not None,
+            is_local_on=is_local_on,
             scheduler_poll_s=config.scheduler_poll_s,
             # Not set: each agent puts the address before it that it dialled.
             public_url=(config.public_url or "").rstrip("/"),
