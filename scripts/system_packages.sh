@@ -6,7 +6,8 @@ source "$(dirname "$0")/common.sh"
 # program:package, one per line. `setup` is what running needs, `test` what the real components need on top.
 SETUP_PROGRAMS="curl:curl"
 TEST_PROGRAMS="chromium:chromium tinyproxy:tinyproxy sshd:openssh-server ssh:openssh-client nginx:nginx-light
-  cmake:cmake g++:g++ make:make curl:curl psql:postgresql"
+  cmake:cmake g++:g++ make:make curl:curl psql:postgresql
+  slurmctld:slurm-wlm munged:munge slurmdbd:slurmdbd slurmdbd:slurm-wlm-mysql-plugin mariadbd:mariadb-server"
 
 is_there() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 

@@ -18,6 +18,7 @@ from tests.rig.browser import open_chromium
 from tests.rig.llama import LlamaServer
 from tests.rig.processes import left_over
 from tests.rig.proxy import Tinyproxy
+from tests.rig.slurm import SlurmRig
 from tests.rig.sshd import Sshd
 from tests.rig.tiny_model import make_tiny_model
 from tests.rig.tls import PrivateCa, make_private_ca
@@ -85,6 +86,21 @@ def llama_server(
     server = LlamaServer(tiny_model, tmp_path_factory.mktemp("llama") / "llama.log")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def slurm_rig() -> Iterator[SlurmRig]:
+    """A real Slurm of two nodes, one for each worker."""
+    rig = SlurmRig()
+    yield rig
+    rig.stop()
+
+
+@pytest.fixture
+def slurm(slurm_rig: SlurmRig) -> Iterator[SlurmRig]:
+    """The same with an empty queue; what the test left in it is cancelled."""
+    yield slurm_rig
+    slurm_rig.clear()
 
 
 @pytest.fixture

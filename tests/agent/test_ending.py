@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from underpass.agent import ending
+from underpass.clusters.folder import AgentsEnd, JobFolders
+from underpass.clusters.script import END_FILE
 from underpass.core.errors import LinkRefused
 from underpass.core.states import EndReason
 
@@ -69,3 +71,18 @@ def test_memory_kills(tmp_path: Path) -> None:
     (tmp_path / "job" / "step" / "memory.events").write_text("low 0\noom 1\noom_kill 2\n")
     assert ending.memory_kills(tmp_path, tmp_path) == 2
     assert ending.memory_kills(tmp_path / "none", tmp_path) == 0
+
+
+def test_last_words_are_kept_for_a_hub_that_was_away(tmp_path: Path) -> None:
+    """What the cluster's side reads is what would have been said; a disk that is full ends nothing."""
+    said = {"type": "session.ended", "reason": "walltime", "exit_code": 0, "message": "Over."}
+    folder = tmp_path / "ses_1.1"
+    folder.mkdir()
+    ending.write_down(str(folder / END_FILE), said)
+    end = JobFolders(tmp_path).agents_end("ses_1.1")
+    assert end == AgentsEnd(EndReason.WALLTIME, 0, "Over.")
+    ending.write_down(str(tmp_path / "none" / END_FILE), said)
+    ending.write_down(None, said)
+    assert JobFolders(tmp_path).agents_end("ses_2.1") is None
+    (folder / END_FILE).write_text('{"reason": "because"}')
+    assert JobFolders(tmp_path).agents_end("ses_1.1") is None

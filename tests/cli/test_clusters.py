@@ -20,7 +20,7 @@ async def test_a_machine_joins_runs_a_session_and_leaves(
     """The whole way: join, start there, answer, stop, leave, forget."""
     signed_in = {"UNDERPASS_HUB": hub.url, "UNDERPASS_KEY": await hub.key(alice)}
     places = {"XDG_DATA_HOME": str(tmp_path / "share"), "XDG_CONFIG_HOME": str(tmp_path / "etc")}
-    command = [*UNDERPASS, "clusters", "join", "--name", "lab"]
+    command = [*UNDERPASS, "clusters", "join", "--name", "lab", "--kind", "local"]
     with Process(command, tmp_path / "join.log", signed_in | places) as machine:
         await eventually_async(lambda: "running" in machine.output(), 20, machine.tail())
         listed = await shell.run("clusters", "ls")

@@ -32,7 +32,7 @@ def agent(tmp_path: Path) -> str:
     script = tmp_path / "agent.py"
     script.write_text(AGENT)
     program = tmp_path / "python"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    program.write_text(f'#!/bin/bash\nexec {sys.executable} {script} "$@"\n')
     program.chmod(0o755)
     return str(program)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from underpass.clusters.base import Software
 from underpass.clusters.template import Launch, launch, load, read, seconds_of
 from underpass.core.errors import ConfigError, InvalidRequest
 
@@ -18,8 +19,9 @@ def start(template: str, **params: Any) -> Launch:
 
 
 def test_the_shipped_templates_are_there_and_say_what_they_need() -> None:
-    """Five of them; each names its program, and how to get it."""
-    assert sorted(TEMPLATES) == ["custom", "demo", "llama.cpp", "ollama", "vllm"]
+    """Each names its program, and how to get it."""
+    shipped = ["custom", "demo", "llama.cpp", "ollama", "sglang", "tgi", "transformers", "vllm"]
+    assert sorted(TEMPLATES) == shipped
     for name, program in (("llama.cpp", "llama-server"), ("ollama", "ollama"), ("vllm", "vllm")):
         assert TEMPLATES[name].program == program
         assert TEMPLATES[name].install_hint
@@ -43,6 +45,38 @@ def test_a_server_that_can_listens_on_a_unix_socket_with_a_key_of_its_own() -> N
     assert vllm.env["VLLM_API_KEY"] == "{key}"
     assert vllm.target == "{socket}"
     assert not any("{key}" in word for word in (*llama.command, *vllm.command))
+
+
+@pytest.mark.parametrize("name", ["sglang", "tgi", "transformers"])
+def test_a_server_without_sockets_is_bound_to_loopback_and_a_held_port(name: str) -> None:
+    """Never to all addresses, and never to a default port that a second one would share."""
+    found = start(name, model="org/Model-8B")
+    words = list(found.command)
+    assert found.target == "{port}"
+    assert words[words.index("--port") + 1] == "{port}"
+    host = "--hostname" if name == "tgi" else "--host"
+    assert words[words.index(host) + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "tgi", "transformers"])
+def test_offline_is_a_switch(name: str) -> None:
+    """Chosen, also as a word of the command line, it sets what the libraries read; else nothing."""
+    for chosen in (True, "true"):
+        assert start(name, model="m", offline=chosen).env["HF_HUB_OFFLINE"] == "1"
+    for not_chosen in ({}, {"offline": False}, {"offline": "false"}):
+        assert "HF_HUB_OFFLINE" not in start(name, model="m", **not_chosen).env
+    own = start(name, model="m", offline=True, env={"HF_HUB_OFFLINE": "0"})
+    assert own.env["HF_HUB_OFFLINE"] == "0"
+
+
+def test_what_a_command_runs_in_is_chosen_with_any_template() -> None:
+    """An image, modules, a virtual environment; and what only schedulers look at."""
+    chosen = {"image": "/i/v.sif", "modules": "cuda/12.4 gcc", "venv": "/v"}
+    found = start("vllm", model="m", gpus=2, gpu_type="a100", qos="long", **chosen)
+    assert found.software == Software("/i/v.sif", ("cuda/12.4", "gcc"), "/v")
+    assert not found.software.is_plain
+    assert (found.resources.gpu_type, found.resources.qos) == ("a100", "long")
+    assert start("vllm", model="m").software.is_plain
 
 
 def test_ollama_listens_on_a_held_port() -> None:

@@ -18,6 +18,11 @@ _PACKAGES = {
     "ssh-keygen": "openssh-client",
     "nginx": "nginx-light",
     "curl": "curl",
+    "munged": "munge",
+    "slurmctld": "slurm-wlm",
+    "slurmd": "slurm-wlm",
+    "slurmdbd": "slurmdbd slurm-wlm-mysql-plugin",
+    "mariadbd": "mariadb-server",
 }
 _ALSO_IN = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
 

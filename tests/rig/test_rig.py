@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import subprocess
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +16,7 @@ from tests.rig.forwarder import Forwarder
 from tests.rig.llama import LlamaServer
 from tests.rig.processes import Process
 from tests.rig.proxy import Tinyproxy
+from tests.rig.slurm import SlurmRig
 from tests.rig.sshd import Sshd
 from tests.rig.tls import PrivateCa, TlsFront
 from tests.rig.waiting import eventually, eventually_async
@@ -139,3 +141,27 @@ def test_eventually_says_what_was_waited_for() -> None:
     """A wait that fails names the condition and the bound."""
     with pytest.raises(AssertionError, match=r"not within 0\.01 s: the moon"):
         eventually(lambda: False, 0.01, "the moon")
+
+
+def test_slurm_runs_jobs_as_its_user_on_two_nodes(slurm: SlurmRig, tmp_path: Path) -> None:
+    """A job of the unprivileged user has a GPU of its own, and accounting keeps its end."""
+    script = (
+        "#!/bin/sh\n#SBATCH --gres=gpu:a100:1 --nodes=2\nid -un; echo $SLURM_JOB_GPUS; exit 3\n"
+    )
+    done = subprocess.run(
+        slurm.as_user(["sbatch", "--parsable", "--wait"]),
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=slurm.environment(),
+        cwd=slurm.home,
+    )
+    job_id = done.stdout.strip()
+    assert (done.returncode, done.stderr) == (3, "")
+    assert (slurm.home / f"slurm-{job_id}.out").read_text().splitlines() == [
+        slurm.user.pw_name,
+        "0",
+    ]
+    asked = ("sacct", "-n", "-P", "-X", "-j", job_id, "-o", "State,ExitCode,NNodes")
+    eventually(lambda: slurm.run(*asked).strip() == "FAILED|3:0|2", 10, "its end in the accounting")

@@ -298,6 +298,51 @@ async def test_a_requeued_job_is_queued_again(world: World) -> None:
     assert again.job_id is not None
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [("PREEMPTED", EndReason.PREEMPTED), ("NODE_FAIL", EndReason.NODE_FAILURE)],
+)
+async def test_an_agent_that_was_ended_does_not_know_why(
+    world: World, raw: str, reason: EndReason
+) -> None:
+    """All it saw was a signal: its scheduler is asked, at once, and says more."""
+    session, agent, _ = await world.running()
+    await agent.say(
+        "session.ended", reason="cancelled", exit_code=0, message="The job was cancelled."
+    )
+    await agent.attendant.link_closed("closed")
+    world.cluster.end(world.cluster.orders[-1].tag, reason, None, raw)
+    assert (await world.until_ended(session.id)).end_reason is reason
+
+
+async def test_an_agent_that_was_ended_by_a_requeue_comes_back(world: World) -> None:
+    """A signal from the scheduler, and the job is pending again: queued, not cancelled."""
+    session, agent, _ = await world.running()
+    await agent.say(
+        "session.ended", reason="cancelled", exit_code=0, message="The job was cancelled."
+    )
+    await agent.attendant.link_closed("closed")
+    tag = world.cluster.orders[-1].tag
+    (job,) = world.cluster.jobs(tag)
+    pending = replace(job, phase=JobPhase.PENDING, raw_state="PENDING", text="for its turn")
+    world.cluster._jobs[job.job_id] = pending
+    await world.until(session.id, "queued")
+    world.cluster.run(tag)
+    await (await world.agent(session.id)).serve("box")
+    assert (await world.until(session.id, "running")).end_reason is None
+
+
+async def test_a_guess_stands_where_the_scheduler_stays_silent(world: World) -> None:
+    """After a while the agent's word is the best there is."""
+    session, agent, _ = await world.running()
+    world.cluster.faults.is_silent = True
+    await agent.say("session.ended", reason="cancelled", exit_code=0, message="x")
+    await world.pass_time(20)
+    assert (await world.get(session.id)).ended_at is None
+    await world.pass_time(30)
+    assert (await world.get(session.id)).end_reason is EndReason.CANCELLED
+
+
 async def test_time_that_is_up_ends_a_session_where_no_scheduler_does(world: World) -> None:
     """On the hub's own machine: asked to finish, ended as `walltime`."""
     world.cluster.kind = "local"

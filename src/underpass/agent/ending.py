@@ -3,9 +3,12 @@ one small look at the kernel's counter of processes that were killed for memory.
 
 from __future__ import annotations
 
+import json
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from underpass.agent.command import exit_words
 from underpass.core.errors import AppError
@@ -76,6 +79,19 @@ def by_command(program: str, code: int, *, was_out_of_memory: bool) -> End:
         code,
         hint=None if code == 0 else "Its last lines say why.",
     )
+
+
+def write_down(file: str | None, last_words: Mapping[str, Any]) -> None:
+    """The last words, where the job's cluster finds them if no hub was there to hear them."""
+    if file is None:
+        return
+    kept = {name: last_words[name] for name in ("reason", "exit_code", "message")}
+    try:
+        # Whole or not at all: a poll may read it at any moment.
+        Path(f"{file}.new").write_text(json.dumps(kept))
+        Path(f"{file}.new").replace(file)
+    except OSError:
+        return  # a full disk: the exit code is still there
 
 
 def memory_kills(proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> int:

@@ -36,6 +36,7 @@ from underpass.tunnel.dial import Way
 # Answers that run when the agent is asked to stop get this long before their connections close.
 LAST_ANSWERS_S = 3.0
 WALL_TIME_EVERY_S = 600.0
+JOB_SIGNAL_S = 0.5
 _PASSED_ON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -56,6 +57,7 @@ class Plan:
     trusted_uids: tuple[int, ...] = ()
     session_id: str | None = None
     scheduler: str | None = None
+    end_file: str | None = None
 
 
 class Agent:
@@ -180,6 +182,9 @@ class Agent:
             self._stop(End(None, error.message, 1, hint=error.hint))
             return
         was_out_of_memory = ending.memory_kills() > kills_before
+        if self._is_in_job and self._end is not None:
+            # A scheduler ends all of a job at once: its signal to us may be the news behind this one.
+            await asyncio.wait({self._end}, timeout=JOB_SIGNAL_S)
         self._stop(ending.by_command(program, code, was_out_of_memory=was_out_of_memory))
 
     async def _watch_wall_time(self) -> None:
@@ -275,6 +280,7 @@ class Agent:
                 "exit_code": code,
                 "message": words,
             }
+            ending.write_down(self._plan.end_file, last_words)
             await self._holder.close(last_words, end.message)
         self._report(EndNews(str(end.reason or "refused"), end.message, end.exit_code, end.hint))
         return end.exit_code

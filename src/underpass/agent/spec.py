@@ -73,6 +73,9 @@ class AgentSpec:
     scheduler: str | None = None
     """The kind of cluster (`slurm`, `local`); None: found out from the environment."""
 
+    end_file: str | None = None
+    """Where the agent writes why it ended, for a hub that was not there to hear it."""
+
     def save(self, path: str | Path) -> None:
         """Write the file with mode 0600; an existing one is replaced in one step.
 

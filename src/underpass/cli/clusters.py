@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,11 +17,13 @@ from underpass.agent.report import LinkNews, News
 from underpass.cli import options
 from underpass.cli.client import HubClient, connect, run
 from underpass.cli.output import note, one_line, print_fields, print_json, print_table, when
-from underpass.clusters.local import LocalCluster
+from underpass.clusters.base import Cluster
+from underpass.clusters.places import Site, checked_kind, open_cluster
 from underpass.clusters.verbs import Verbs
-from underpass.config import AgentConfig, default_data_dir
+from underpass.config import AgentConfig, default_data_dir, environment
 from underpass.core.clock import SystemClock
 from underpass.core.errors import AppError, LinkRefused, LocalProtocolError, TunnelError
+from underpass.core.times import in_words
 
 app = typer.Typer(help="Clusters: places where sessions run.", no_args_is_help=True)
 
@@ -87,9 +90,17 @@ def show(name: Name, as_json: options.Json = False, hub: options.Hub = None) -> 
                 ("cpus", offer["cpus"]),
                 ("gpus", offer["gpus"]),
                 ("programs", programs),
+                ("scheduler", offer["extra"].get("scheduler")),
+                ("accounts", offer["extra"].get("accounts")),
+                ("qos", offer["extra"].get("qos")),
                 ("joined", when(found["created_at"])),
             ]
         )
+        rows = [_partition(one) for one in offer["extra"].get("partitions", ())]
+        if rows:
+            print()
+            columns = ("partition", "state", "time", "nodes", "cpus", "memory", "gpus")
+            print_table(columns, rows, empty="")
 
     run(work())
 
@@ -99,7 +110,18 @@ def join(
     name: Annotated[
         str | None, typer.Option(help="The cluster's name; without it the host's.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="How jobs run here: local (processes).")] = "local",
+    kind: Annotated[
+        str | None,
+        typer.Option(help="How jobs run here: slurm, local (processes). Without it: found out."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where jobs keep their files; on a cluster a disk that its nodes share."),
+    ] = None,
+    scratch: Annotated[
+        str | None,
+        typer.Option(help="Where model servers keep caches; without it $SCRATCH, if there is one."),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the name over from where it is connected.")
     ] = False,
@@ -109,7 +131,9 @@ def join(
 ) -> None:
     """Make this machine a place for your sessions: it dials out and carries five verbs.
 
-    It runs until Ctrl-C; sessions that run here go on without it. Nobody but you can use it.
+    On a login node its scheduler is found, and sessions become jobs of yours. It needs no inbound
+    port, and the hub gets no secret of the cluster. It runs until Ctrl-C; sessions that run go on
+    without it. Nobody but you can use it.
 
     Examples:
 
@@ -119,13 +143,24 @@ def join(
     """
 
     async def work() -> None:
+        found = checked_kind(kind, environment())
         async with connect(hub=hub, ca_file=ca_file, insecure_http=insecure_http) as client:
-            body = {"name": name, "kind": kind, "host": _host(), "replace": replace}
+            body = {"name": name, "kind": found, "host": _host(), "replace": replace}
             answer = await client.post("/api/clusters", body)
-            note(f"Cluster        {answer['cluster']['name']} on {_host()}, for your sessions only")
-            note(f"Start one      underpass sessions start --cluster {answer['cluster']['name']} …")
+            itself = answer["cluster"]
+            note(f"Cluster        {itself['name']} on {_host()} ({found}), for your sessions only")
+            note(f"Start one      underpass sessions start --cluster {itself['name']} …")
             ca = ca_file or AgentConfig.of_this_user().ca_file
-            await _carry(client, answer, str(ca) if ca else None, insecure_http)
+            site = Site(
+                kind=found,
+                folder=folder or default_data_dir() / "clusters" / itself["id"],
+                hub_url=str(client.address),
+                environment=environment(),
+                ca_file=str(ca) if ca else None,
+                insecure_http=insecure_http,
+                scratch=scratch,
+            )
+            await _carry(client, answer["token"], open_cluster(site))
 
     run(work())
 
@@ -150,16 +185,8 @@ def remove(name: Name, hub: options.Hub = None) -> None:
 # --- helpers -------------------------------------------------------------------------------------
 
 
-async def _carry(
-    client: HubClient, answer: dict[str, Any], ca_file: str | None, insecure_http: bool
-) -> None:
+async def _carry(client: HubClient, token: str, cluster: Cluster) -> None:
     """Holds the link and answers the hub's calls until Ctrl-C. Raises Left."""
-    cluster = LocalCluster(
-        default_data_dir() / "clusters" / answer["cluster"]["id"],
-        hub_url=str(client.address),
-        ca_file=ca_file,
-        insecure_http=insecure_http,
-    )
     hellos: set[asyncio.Task[None]] = set()
 
     def say(message: dict[str, Any]) -> None:
@@ -175,7 +202,7 @@ async def _carry(
     verbs = Verbs(cluster, say, version=__version__)
     holder = Holder(
         client.way,
-        answer["token"],
+        token,
         software=f"underpass/{__version__}",
         on_stream=_no_stream,
         on_control=verbs.on_control,
@@ -216,6 +243,19 @@ def _no_stream(stream: object) -> None:
 def _report(news: News) -> None:
     if isinstance(news, LinkNews):
         note(f"Link           {news.status}  {one_line(news.detail)}".rstrip())
+
+
+def _partition(one: dict[str, Any]) -> tuple[object, ...]:
+    limit = one["time_limit_s"]
+    return (
+        one["name"] + (" (default)" if one["default"] else ""),
+        "up" if one["up"] else "closed",
+        "no limit" if limit is None else in_words(limit),
+        one["nodes"],
+        one["cpus"],
+        f"{one['memory_mb'] // 1024}G" if one["memory_mb"] >= 10240 else f"{one['memory_mb']}M",
+        ", ".join(f"{gpu['type'] or 'gpu'} ×{gpu['count']}" for gpu in one["gpus"]),
+    )
 
 
 def _host() -> str:

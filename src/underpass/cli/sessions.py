@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +31,10 @@ Name = Annotated[str, typer.Argument(help="The session's name or id.")]
 Names = Annotated[list[str], typer.Argument(help="Names or ids of sessions.")]
 
 Template = Annotated[
-    str | None, typer.Option(help="demo, llama.cpp, ollama, vllm, custom, or your site's.")
+    str | None,
+    typer.Option(
+        help="demo, llama.cpp, ollama, vllm, sglang, tgi, transformers, custom, or your site's."
+    ),
 ]
 Model = Annotated[str | None, typer.Option(help="The model: a name, a file or a folder.")]
 Command = Annotated[
@@ -41,6 +45,9 @@ ItsName = Annotated[
 ]
 Cluster = Annotated[str | None, typer.Option(help="Where it runs; without it on the hub's own.")]
 Gpus = Annotated[int | None, typer.Option(help="GPUs, on a cluster with a scheduler.")]
+Partition = Annotated[str | None, typer.Option(help="The scheduler's partition or queue.")]
+Account = Annotated[str | None, typer.Option(help="The account that pays, on a cluster.")]
+Memory = Annotated[str | None, typer.Option(help="Memory, on a cluster with a scheduler: 64G.")]
 Time = Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")]
 Target = Annotated[
     str | None, typer.Option(help="Where your server listens, if the command does not say.")
@@ -79,6 +86,9 @@ def start(
     name: ItsName = None,
     cluster: Cluster = None,
     gpus: Gpus = None,
+    memory: Memory = None,
+    partition: Partition = None,
+    account: Account = None,
     time: Time = None,
     target: Target = None,
     arg: Arg = None,
@@ -87,6 +97,9 @@ def start(
     param: Param = None,
     openai: OpenAi = True,
     wait: Wait = False,
+    show_script: Annotated[
+        bool, typer.Option("--show-script", help="Print the exact script and start nothing.")
+    ] = False,
     as_json: options.Json = False,
     hub: options.Hub = None,
 ) -> None:
@@ -107,6 +120,9 @@ def start(
         "command": command,
         "target": target,
         "gpus": gpus,
+        "memory": memory,
+        "partition": partition,
+        "account": account,
         "time": time,
         "cwd": cwd,
         "args": arg or None,
@@ -114,15 +130,14 @@ def start(
     }
     params = {key: value for key, value in given.items() if value is not None}
     params |= dict(_pair("--param", text) for text in param or [])
-    body = {
+    body: dict[str, Any] = {
         "template": template or "custom",
         "name": name,
         "cluster": cluster,
-        "params": params,
         "openai": openai,
     }
-
-    run(_start(body, hub, is_waiting=wait, as_json=as_json))
+    body["params"] = params
+    run(_preview(body, hub) if show_script else _start(body, hub, is_waiting=wait, as_json=as_json))
 
 
 @app.command("ls")
@@ -158,7 +173,14 @@ def list_sessions(as_json: options.Json = False, hub: options.Hub = None) -> Non
 
 
 @app.command("show")
-def show(name: Name, as_json: options.Json = False, hub: options.Hub = None) -> None:
+def show(
+    name: Name,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print the script that its cluster was given.")
+    ] = False,
+    as_json: options.Json = False,
+    hub: options.Hub = None,
+) -> None:
     """Show one session with its timeline.
 
     Example:
@@ -166,7 +188,13 @@ def show(name: Name, as_json: options.Json = False, hub: options.Hub = None) -> 
       underpass sessions show box
     """
 
+    async def ask(client: HubClient) -> Any:
+        return await client.get(f"/api/sessions/{await _id_of(client, name)}/script")
+
     async def work() -> None:
+        if script:
+            await _show_script(hub, ask)
+            return
         async with connect(hub=hub) as client:
             found = await client.get(f"/api/sessions/{await _id_of(client, name)}")
         if as_json:
@@ -311,6 +339,16 @@ async def _id_of(client: HubClient, name: str) -> str:
         f"You have no session '{one_line(name)}'.",
         hint=f"Did you mean {' or '.join(close)}?" if close else "See: underpass sessions ls",
     )
+
+
+async def _preview(body: dict[str, Any], hub: str | None) -> None:
+    """Prints the script that a start would submit."""
+    await _show_script(hub, lambda client: client.post("/api/sessions/script", body))
+
+
+async def _show_script(hub: str | None, ask: Callable[[HubClient], Awaitable[Any]]) -> None:
+    async with connect(hub=hub) as client:
+        print((await ask(client))["script"], end="")
 
 
 async def _wait(client: HubClient, session: dict[str, Any]) -> dict[str, Any]:

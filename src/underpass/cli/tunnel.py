@@ -360,6 +360,7 @@ async def _hub_launched(file: Path, environ: Mapping[str, str]) -> int:
         allow_hub_targets=spec.allow_hub_targets,
         session_id=spec.session_id,
         scheduler=spec.scheduler,
+        end_file=spec.end_file,
     )
     if spec.command:
         command = CommandPlan(

@@ -23,12 +23,32 @@ class Resources:
     """What a job asks for; None: the cluster's default. Only schedulers look at most of it."""
 
     gpus: int | None = None
+    """For each node."""
+    gpu_type: str | None = None
+    nodes: int | None = None
     cpus: int | None = None
     memory: str | None = None
     """As schedulers write it, such as `64G`."""
     time_s: int | None = None
     partition: str | None = None
     account: str | None = None
+    qos: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """What the command runs in; nothing of it touches the agent."""
+
+    image: str | None = None
+    """An apptainer image, by path or as `docker://…`."""
+    modules: tuple[str, ...] = ()
+    venv: str | None = None
+    """A folder with a Python virtual environment."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the machine's own programs are all there is."""
+        return not (self.image or self.modules or self.venv)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,7 @@ class JobOrder:
     """Files that must be there before anything starts (the model)."""
     stop_grace_s: float = 10.0
     resources: Resources = field(default_factory=Resources)
+    software: Software = field(default_factory=Software)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +137,13 @@ class Cluster(Protocol):
 
         Raises LaunchRejected (nothing was started, asking again is useless) and
         SchedulerSilent (it may or may not have been started: poll for the tag).
+        """
+        ...
+
+    async def show(self, order: JobOrder) -> str:
+        """The exact text that a submit gives to the scheduler, or gave it if it has.
+
+        Starts nothing, writes nothing. Raises LaunchRejected as a submit would, SchedulerSilent.
         """
         ...
 

@@ -103,6 +103,13 @@ class FakeCluster:
             raise SchedulerSilent("The scheduler did not answer.")
         return known[0].job_id
 
+    async def show(self, order: JobOrder) -> str:
+        """A line that names the launch, or the refusal."""
+        self._check_silent()
+        if self.faults.rejects is not None:
+            raise LaunchRejected(self.faults.rejects)
+        return f"# the job of {order.tag}\n"
+
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """What is known of the tags."""
         self.polls += 1

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from underpass.clusters import messages
 from underpass.clusters.base import Capabilities, JobOrder, JobRef, JobReport
 from underpass.core.errors import SchedulerSilent
 
-ANSWER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 45.0
+"""A verb may ask a scheduler three things, each of which has its own time limit."""
 OFFLINE = "cluster_offline"
 """The code of a SchedulerSilent when nothing was even sent."""
 
@@ -26,9 +28,15 @@ class JoinedCluster:
     """One machine that joined. `bind` gives it a link, `unbind` takes it away."""
 
     def __init__(
-        self, name: str, *, kind: str = "local", answer_timeout_s: float = ANSWER_TIMEOUT_S
+        self,
+        name: str,
+        *,
+        kind: str = "local",
+        scheduler_poll_s: float = 15.0,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.kind = kind
+        self._scheduler_poll_s = scheduler_poll_s
         self._name = name
         self._timeout_s = answer_timeout_s
         self._send: Send | None = None
@@ -41,7 +49,7 @@ class JoinedCluster:
     @property
     def poll_interval_s(self) -> float:
         """A poll crosses the network, and schedulers ask for patience."""
-        return 5.0 if self.kind == "local" else 15.0
+        return 5.0 if self.kind == "local" else self._scheduler_poll_s
 
     @property
     def is_online(self) -> bool:
@@ -80,6 +88,11 @@ class JoinedCluster:
     async def submit(self, order: JobOrder) -> str:
         """Starts a job there."""
         return str(await self._call("submit", {"order": messages.order_to_json(order)}))
+
+    async def show(self, order: JobOrder) -> str:
+        """A submit that only shows."""
+        args = {"order": messages.order_to_json(replace(order, token="")), "show": True}
+        return str(await self._call("submit", args))
 
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """Asks for all tags at once."""

@@ -8,32 +8,27 @@ that was restarted finds its jobs again, and a job outlives the hub that started
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from underpass.clusters import processes
 from underpass.clusters.base import Capabilities, JobOrder, JobPhase, JobRef, JobReport
+from underpass.clusters.folder import JobFolders, number_in, write_private
 from underpass.clusters.script import (
     Surroundings,
+    agent_words,
     child_environment,
-    launch_file,
+    shown_command,
     wrapper_words,
 )
 from underpass.core.errors import LaunchRejected
-from underpass.core.ids import new_secret
 
-_TAG = re.compile(r"[a-z0-9_.-]{1,80}")
-_KEPT_FOLDER_S = 7 * 24 * 3600
 _GONE_WITHIN_S = 2.0
-_LOG_TAIL_BYTES = 256 * 1024
 
 
 class LocalCluster:
@@ -55,7 +50,7 @@ class LocalCluster:
         python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder = folder
+        self._folders = JobFolders(folder)
         self._hub_url = hub_url
         self._ca_file = ca_file
         self._insecure_http = insecure_http
@@ -63,11 +58,15 @@ class LocalCluster:
         self._environment = environment
 
     def __repr__(self) -> str:
-        return f"LocalCluster({self._folder})"
+        return f"LocalCluster({self._folders.root})"
 
     async def submit(self, order: JobOrder) -> str:
         """Starts the job's agent; the job's id is its process id."""
         return await asyncio.to_thread(self._submit, order)
+
+    async def show(self, order: JobOrder) -> str:
+        """The command that starts the agent; there is no other script here."""
+        return shown_command(agent_words(self._around(order.tag))) + "\n"
 
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """Looks at each tag's folder and process."""
@@ -84,30 +83,19 @@ class LocalCluster:
 
     async def logs(self, job: JobRef, lines: int) -> list[str]:
         """The end of what the agent wrote."""
-        return await asyncio.to_thread(self._logs, job.tag, lines)
+        return await asyncio.to_thread(self._folders.tail, job.tag, "agent.log", lines)
 
     # --- in a thread: files and the process table ----------------------------------------------
 
     def _submit(self, order: JobOrder) -> str:
-        folder = self._dir(order.tag)
+        folder = self._folders.of(order.tag)
         pid = self._pid(folder)
         if pid is not None:
             return str(pid)
-        for file in order.files:
-            if not os.access(os.path.expanduser(file), os.R_OK):
-                raise LaunchRejected(
-                    f"{file} is not there, or cannot be read, on {socket.gethostname()}.",
-                    hint="Check the path; it is read on the machine where the session runs.",
-                )
-        if order.cwd is not None and not os.path.isdir(order.cwd):
-            raise LaunchRejected(f"The folder {order.cwd} is not there.", hint="Check the path.")
-        self._check_program(order)
-        try:
-            self._prepare(folder, order)
-        except OSError as error:
-            raise LaunchRejected(
-                f"The job's folder {folder} cannot be written: {error.strerror}."
-            ) from error
+        self._folders.check(order)
+        if order.software.is_plain:
+            self._check_program(order)
+        self._folders.prepare(order, self._around(order.tag), self._is_live)
         return str(self._spawn(order))
 
     def _check_program(self, order: JobOrder) -> None:
@@ -122,19 +110,8 @@ class LocalCluster:
                 hint="Install it, or give its full path.",
             )
 
-    def _prepare(self, folder: Path, order: JobOrder) -> None:
-        self._prune(order.session_id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-        around = self._around(order.tag)
-        key = new_secret("sk-") if order.has_key else None
-        _write_private(around.token_file, order.token + "\n")
-        if key is not None:
-            _write_private(around.key_file, key + "\n")
-        _write_private(around.spec_file, json.dumps(launch_file(order, around, key), indent=1))
-
     def _spawn(self, order: JobOrder) -> int:
-        folder = self._dir(order.tag)
+        folder = self._folders.of(order.tag)
         words = wrapper_words(self._around(order.tag))
         log = os.open(folder / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -155,11 +132,11 @@ class LocalCluster:
             os.close(log)
             os.close(nothing)
         # The job writes the same number; this one is there before the first poll.
-        _write_private(folder / "pid", f"{pid}\n")
+        write_private(folder / "pid", f"{pid}\n")
         return pid
 
     def _look(self, tag: str) -> JobReport | None:
-        folder = self._dir(tag)
+        folder = self._folders.of(tag)
         pid = self._pid(folder)
         if pid is None:
             return None
@@ -168,13 +145,13 @@ class LocalCluster:
         if processes.is_leader(pid, self._around(tag).spec_file):
             return JobReport(tag, str(pid), JobPhase.RUNNING, "running", host=host)
         processes.collect(pid)  # it may have ended between the two looks
-        code = _number_in(folder / "exit")
+        code = number_in(folder / "exit")
         state = "killed" if code is None else f"exited ({code})"
-        _forget_secrets(self._around(tag))
+        self._folders.forget_secrets(tag)
         return JobReport(tag, str(pid), JobPhase.ENDED, state, host=host, exit_code=code)
 
     def _cancel(self, tag: str, kill: bool) -> None:
-        pid = self._pid(self._dir(tag))
+        pid = self._pid(self._folders.of(tag))
         is_alive = pid is not None and processes.is_leader(pid, self._around(tag).spec_file)
         if kill:
             processes.kill_all(pid if is_alive else None, tag)
@@ -194,38 +171,18 @@ class LocalCluster:
             programs={name: shutil.which(name, path=where) for name in programs},
         )
 
-    def _logs(self, tag: str, lines: int) -> list[str]:
-        try:
-            with (self._dir(tag) / "agent.log").open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-                return file.read().decode(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
-            return []
-
-    def _prune(self, session_id: str) -> None:
-        """Removes the folders of a session's earlier launches and those of long ago."""
-        now = time.time()
-        for folder in self._folder.glob("*"):
-            is_earlier = folder.name.startswith(f"{session_id}.")
-            if not is_earlier and now - folder.stat().st_mtime < _KEPT_FOLDER_S:
-                continue
-            pid = self._pid(folder)
-            if pid is None or not processes.is_leader(pid, self._around(folder.name).spec_file):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _dir(self, tag: str) -> Path:
-        if not _TAG.fullmatch(tag) or tag.startswith("."):
-            raise LaunchRejected(f"'{tag[:80]}' cannot name a job.")
-        return self._folder / tag
+    def _is_live(self, folder: Path) -> bool:
+        pid = self._pid(folder)
+        return pid is not None and processes.is_leader(pid, self._around(folder.name).spec_file)
 
     def _pid(self, folder: Path) -> int | None:
-        return _number_in(folder / "pid")
+        return number_in(folder / "pid")
 
     def _around(self, tag: str) -> Surroundings:
         url = self._hub_url if isinstance(self._hub_url, str) else self._hub_url()
         return Surroundings(
             hub_url=url,
-            job_dir=str(self._dir(tag).absolute()),
+            job_dir=str(self._folders.of(tag).absolute()),
             python=self._python,
             kind=self.kind,
             ca_file=self._ca_file,
@@ -240,24 +197,3 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.getuid()).pw_name
-
-
-def _write_private(path: str | Path, text: str) -> None:
-    """Writes a file that nobody else can read at any moment, whole or not at all."""
-    temporary = f"{path}.new"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
-
-
-def _forget_secrets(around: Surroundings) -> None:
-    for path in (around.token_file, around.key_file, around.spec_file):
-        Path(path).unlink(missing_ok=True)
-
-
-def _number_in(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None

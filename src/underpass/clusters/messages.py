@@ -22,6 +22,7 @@ from underpass.clusters.base import (
     JobRef,
     JobReport,
     Resources,
+    Software,
 )
 from underpass.core.errors import AppError, LaunchError, LaunchRejected, SchedulerSilent
 from underpass.core.states import EndReason
@@ -47,6 +48,7 @@ def order_from_json(document: Mapping[str, Any]) -> JobOrder:
                 "files": tuple(document.get("files", ())),
                 "env": dict(document.get("env", {})),
                 "resources": Resources(**document.get("resources", {})),
+                "software": _software(document.get("software") or {}),
             }
         )
     except (TypeError, KeyError, ValueError) as error:
@@ -54,6 +56,10 @@ def order_from_json(document: Mapping[str, Any]) -> JobOrder:
             f"The hub's order was not understood ({error}).",
             hint="Bring this machine and the hub to the same version of Underpass.",
         ) from error
+
+
+def _software(document: Mapping[str, Any]) -> Software:
+    return Software(**{**document, "modules": tuple(document.get("modules", ()))})
 
 
 def report_to_json(report: JobReport) -> dict[str, Any]:

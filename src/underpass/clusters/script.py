@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from underpass.clusters.base import JobOrder
@@ -15,10 +15,21 @@ from underpass.clusters.base import JobOrder
 LAUNCH_FORMAT = 1
 """The version of the launch file; `agent.spec` reads it."""
 
+END_FILE = "ended.json"
+
 JOB_VARIABLE = "UNDERPASS_JOB"
 """The job's tag in the environment of all its processes, so that what is left over is found."""
 
 _PLACE = re.compile(r"\{(python|key_file|key)\}")
+
+_CACHES = {
+    "HF_HOME": "huggingface",
+    "VLLM_CACHE_ROOT": "vllm",
+    "TRITON_CACHE_DIR": "triton",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "FLASHINFER_WORKSPACE_BASE": "flashinfer",
+    "APPTAINER_CACHEDIR": "apptainer",
+}
 
 # The shell stays beside the agent to write its exit code: after a restart of the hub nobody else
 # could. It outlives the TERM that its group gets, or the code would be lost. `"$@"` is the
@@ -34,6 +45,46 @@ echo $? >.exit && mv .exit exit
 """
 
 
+# The same for a scheduler's job. It is copied by the scheduler, so it names its folder. The agent runs
+# beside the shell, which passes on what a shell would keep for itself: TERM, and USR1 ahead of the limit.
+# `job` is claimed in one step: a second job of the same launch (the answer to its submit was lost) ends.
+BATCH_BODY = """\
+umask 077
+cd {folder} || exit 1
+exec >>job.log 2>&1 </dev/null
+if ! ln -s "{job_id}" job 2>/dev/null && [ "$(readlink job)" != "{job_id}" ]; then
+  echo "Job {job_id} is not needed: $(readlink job) runs this session."; exit 0
+fi
+rm -f exit ended.json
+export {variable}={tag} PYTHONUNBUFFERED=1
+{agent} &
+agent=$!
+trap 'caught=1; kill -TERM "$agent" 2>/dev/null' TERM INT HUP
+trap 'caught=1; kill -USR1 "$agent" 2>/dev/null' USR1
+code=1
+while :; do
+  caught=; wait "$agent"; last=$?
+  [ "$last" = 127 ] || code=$last
+  [ -n "$caught" ] || break
+done
+echo "$code" >.exit && mv .exit exit
+exit "$code"
+"""
+
+# What the command of a job runs in: modules, a virtual environment, an image. Words stay words.
+SETUP = """\
+venv=$1; image=$2; gpus=$3; binds=$4; shift 4
+if [ "$1" != -- ] && ! command -v module >/dev/null 2>&1; then . /etc/profile; fi
+while [ "$1" != -- ]; do module load "$1" || exit 72; shift; done
+shift
+if [ -n "$venv" ]; then . "$venv/bin/activate" || exit 72; fi
+[ -n "$image" ] || exec "$@"
+run=$(command -v apptainer || command -v singularity)
+if [ -z "$run" ]; then echo "apptainer is not installed on this machine." >&2; exit 72; fi
+exec "$run" exec $gpus --bind "$binds,${TMPDIR:-/tmp}" "$image" "$@"
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What only the machine knows where the job runs."""
@@ -44,6 +95,8 @@ class Surroundings:
     kind: str = "local"
     ca_file: str | None = None
     insecure_http: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The machine's own for model servers, such as where caches go; an order's own goes before it."""
 
     @property
     def spec_file(self) -> str:
@@ -54,6 +107,11 @@ class Surroundings:
     def token_file(self) -> str:
         """The session token's file."""
         return f"{self.job_dir}/token"
+
+    @property
+    def end_file(self) -> str:
+        """Where the agent writes why it ended."""
+        return f"{self.job_dir}/{END_FILE}"
 
     @property
     def key_file(self) -> str:
@@ -70,8 +128,11 @@ def filled(order: JobOrder, around: Surroundings, key: str | None) -> JobOrder:
     for_env = for_words | ({"key": key} if key else {})
     return replace(
         order,
-        command=tuple(_fill(word, for_words) for word in order.command),
-        env={name: _fill(value, for_env) for name, value in order.env.items()},
+        command=_in_its_software(order, around, [_fill(word, for_words) for word in order.command]),
+        env={
+            **around.env,
+            **{name: _fill(value, for_env) for name, value in order.env.items()},
+        },
     )
 
 
@@ -94,7 +155,26 @@ def launch_file(order: JobOrder, around: Surroundings, key: str | None) -> dict[
         "ca_file": around.ca_file,
         "insecure_http": around.insecure_http,
         "scheduler": around.kind,
+        "end_file": around.end_file,
     }
+
+
+def batch_script(
+    order: JobOrder, around: Surroundings, options: Sequence[str], *, job_id: str
+) -> str:
+    """The text of a scheduler's job, which holds no secret.
+
+    `options` are the scheduler's own lines, ready to be written; `job_id` is how its shell finds its
+    number, such as `$SLURM_JOB_ID`.
+    """
+    body = BATCH_BODY.format(
+        folder=_quoted(around.job_dir),
+        job_id=job_id,
+        variable=JOB_VARIABLE,
+        tag=_quoted(order.tag),
+        agent=shown_command(agent_words(around)),
+    )
+    return "\n".join(["#!/bin/bash", *options, "", body])
 
 
 def agent_words(around: Surroundings) -> list[str]:
@@ -111,6 +191,36 @@ def child_environment(environment: Mapping[str, str], tag: str) -> dict[str, str
     """What a job inherits: everything but the hub's own settings, which may hold its secrets."""
     kept = {name: v for name, v in environment.items() if not name.startswith("UNDERPASS_")}
     return kept | {JOB_VARIABLE: tag, "PYTHONUNBUFFERED": "1"}
+
+
+def cache_environment(environment: Mapping[str, str], scratch: str | None) -> dict[str, str]:
+    """Where model servers keep what they fetch and compile: below `scratch`, as homes overflow.
+
+    What the person has set already stays.
+    """
+    if not scratch:
+        return {}
+    own = {name: f"{scratch}/{folder}" for name, folder in _CACHES.items()}
+    return {name: place for name, place in own.items() if not environment.get(name)}
+
+
+def _in_its_software(
+    order: JobOrder, around: Surroundings, words: Sequence[str]
+) -> tuple[str, ...]:
+    """The command behind its modules, its virtual environment and its image."""
+    software = order.software
+    if software.is_plain:
+        return tuple(words)
+    gpus = "--nv" if order.resources.gpus else ""
+    shared = [
+        around.job_dir,
+        *(file.rpartition("/")[0] for file in order.files),
+        *around.env.values(),
+    ]
+    # A comma or colon in a path means something else to apptainer.
+    binds = dict.fromkeys(p for p in shared if p.startswith("/") and not {",", ":"} & set(p))
+    own = (software.venv or "", software.image or "", gpus, ",".join(binds))
+    return ("/bin/bash", "-c", SETUP, "underpass-setup", *own, *software.modules, "--", *words)
 
 
 def shown_command(words: Sequence[str]) -> str:

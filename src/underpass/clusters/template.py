@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from underpass.clusters.base import Resources
+from underpass.clusters.base import Resources, Software
 from underpass.core.errors import ConfigError, InvalidRequest
 from underpass.core.targets import Target
 
@@ -51,6 +51,8 @@ class Param:
     help: str = ""
     words: tuple[str, ...] = ()
     """Added to the command when the parameter is given."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment when the parameter is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Launch:
     files: tuple[str, ...] = ()
     has_key: bool = False
     resources: Resources = field(default_factory=Resources)
+    software: Software = field(default_factory=Software)
 
 
 # What every template takes beside its own parameters.
@@ -92,11 +95,16 @@ COMMON_PARAMS = (
     Param("env", "Environment", _T.TABLE, help="Further variables for the model server."),
     Param("cwd", "Working folder", _T.TEXT, help="Where the command starts."),
     Param("time", "Time", _T.TEXT, help="When the session ends by itself, such as 4:00:00."),
-    Param("gpus", "GPUs", _T.NUMBER, help="For clusters with a scheduler."),
+    Param("gpus", "GPUs", _T.NUMBER, help="On each machine, for clusters with a scheduler."),
+    Param("gpu_type", "GPU type", _T.TEXT, help="As the cluster names it, such as a100."),
     Param("cpus", "CPUs", _T.NUMBER, help="For clusters with a scheduler."),
     Param("memory", "Memory", _T.TEXT, help="For clusters with a scheduler, such as 64G."),
     Param("partition", "Partition", _T.TEXT, help="For clusters with a scheduler."),
     Param("account", "Account", _T.TEXT, help="For clusters with a scheduler."),
+    Param("qos", "Quality of service", _T.TEXT, help="For clusters with a scheduler."),
+    Param("image", "Image", _T.TEXT, help="An apptainer image in which the command runs."),
+    Param("modules", "Modules", _T.WORDS, help="Loaded before the command, such as cuda/12.4."),
+    Param("venv", "Virtual environment", _T.TEXT, help="A folder, activated before the command."),
 )
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -158,7 +166,7 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
     command = (*command, *values.get("args", ()))
     if len(command) > MAX_WORDS or any(len(word) > MAX_WORD_CHARS for word in command):
         raise _wrong("args", "the command is too long")
-    env = {**template.env, **values.get("env", {})}
+    env = {**template.env, **_switches(template, values), **values.get("env", {})}
     return Launch(
         command=command,
         target=template.target or _target(command, env, values),
@@ -171,6 +179,7 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
         ),
         has_key=template.has_key,
         resources=_resources(values),
+        software=Software(values.get("image"), values.get("modules", ()), values.get("venv")),
     )
 
 
@@ -225,6 +234,10 @@ def _typed(param: Param, value: Any) -> Any:
     if param.type is ParamType.NUMBER:
         return _number(param.name, value)
     if param.type is ParamType.FLAG:
+        # The command line knows words only.
+        value = (
+            {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+        )
         if not isinstance(value, bool):
             raise _wrong(param.name, "true or false is meant")
         return value
@@ -291,6 +304,12 @@ def _words(template: Template, values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _switches(template: Template, values: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of the parameters that were chosen."""
+    chosen = [param for param in template.params if values.get(param.name) not in (None, False)]
+    return {name: text for param in chosen for name, text in param.env.items()}
+
+
 def _fill(text: str, places: Mapping[str, str]) -> str:
     """Each place becomes its value; a value is never read again, whatever braces it holds."""
     return _PLACE.sub(lambda match: places.get(match[1], match[0]), text)
@@ -354,4 +373,6 @@ def _resources(values: Mapping[str, Any]) -> Resources:
         time_s=seconds_of(values["time"]) if "time" in values else None,
         partition=values.get("partition"),
         account=values.get("account"),
+        gpu_type=values.get("gpu_type"),
+        qos=values.get("qos"),
     )

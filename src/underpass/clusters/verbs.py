@@ -66,7 +66,10 @@ class Verbs:
 
     async def _do(self, verb: str, args: Mapping[str, Any]) -> Any:
         if verb == "submit":
-            return await self._cluster.submit(messages.order_from_json(args.get("order") or {}))
+            order = messages.order_from_json(args.get("order") or {})
+            if args.get("show") is True:
+                return await self._cluster.show(order)
+            return await self._cluster.submit(order)
         if verb == "poll":
             tags = [str(tag) for tag in args.get("tags") or ()][:MAX_TAGS]
             return [messages.report_to_json(r) for r in await self._cluster.poll(tags)]

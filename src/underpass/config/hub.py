@@ -191,6 +191,13 @@ class HubConfig(_Settings):
         "when it is needed first. To rotate: a new line first (`openssl rand -hex 32`), restart, "
         "then delete the old one. Several hubs share one.",
     )
+    scheduler_poll_s: float = Field(
+        15,
+        ge=1,
+        le=600,
+        description="Seconds between two questions to a cluster's scheduler, one for all sessions on "
+        "it. Agents tell the news; this finds out what they cannot say. Sites ask for 10 or more.",
+    )
     memory_links_bytes: int = Field(
         512 << 20, ge=1 << 20, description="Cap on what all links together may hold, in bytes."
     )

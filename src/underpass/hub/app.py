@@ -357,6 +357,7 @@ def _build_sessions(
         settings=SessionSettings(
             is_local_for_everyone=config.local_sessions == "everyone",
             is_local_on=local is not None,
+            scheduler_poll_s=config.scheduler_poll_s,
             # Not set: each agent puts the address before it that it dialled.
             public_url=(config.public_url or "").rstrip("/"),
         ),

@@ -79,7 +79,7 @@ class Attendant:
             case "session.wall_time":
                 await self._wall_time(message.get("left_s"))
             case "session.ended":
-                live.said = _agent_end(message)
+                live.said, live.said_at = _agent_end(message), self._room.clock.now()
             case other:
                 # A newer agent may say more than this hub knows.
                 log.debug("session %s says %s", live.record.id, other)

@@ -9,6 +9,8 @@ that answers and does not know the job, for a while, makes it a lost one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from underpass.clusters.base import JobPhase
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.core.times import in_words
@@ -44,7 +46,13 @@ def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> 
     if session.status is _S.STOPPING:
         return _stopping(session, facts, now, limits)
     if facts.said is not None:
-        return End(facts.said.reason, facts.said.exit_code, facts.said.message)
+        if not _is_guess(session, facts):
+            return End(facts.said.reason, facts.said.exit_code, facts.said.message)
+        if facts.report is None or facts.report_at <= facts.said_at or _is_running(facts):
+            is_late = now - facts.said_at >= limits.end_doubt_s
+            return End(facts.said.reason, facts.said.exit_code) if is_late else None
+        # Requeued or ended: the scheduler, which ended it, knows which, and why.
+        facts = replace(facts, said=None)
     if facts.wish is not None:
         if not session.is_attached and not _may_have_job(session, facts):
             return End(_before_it_began(facts.wish))
@@ -130,6 +138,19 @@ def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits)
             return MoveTo(_S.RUNNING, "")
         return _show(session, facts.progress or "The model server is starting.")
     return _show(session, "" if facts.is_answering else facts.progress)
+
+
+def _is_guess(session: SessionRecord, facts: Facts) -> bool:
+    """Whether the agent was ended by its scheduler, which alone knows why.
+
+    A cancelled job, a preempted one and one whose node is taken away get the same signal.
+    """
+    said = facts.said is not None and facts.said.reason is EndReason.CANCELLED
+    return said and session.job_id is not None and not facts.is_cluster_gone
+
+
+def _is_running(facts: Facts) -> bool:
+    return facts.report is not None and facts.report.phase is JobPhase.RUNNING
 
 
 def _ended_by_job(facts: Facts, now: float, limits: Limits) -> Action | None:

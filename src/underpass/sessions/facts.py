@@ -52,6 +52,8 @@ class Limits:
     """A job that its scheduler answers not to know, for this long, is gone."""
     submit_doubt_s: float = 20.0
     """After a submit without an answer: how long the tag must stay unknown before the next try."""
+    end_doubt_s: float = 40.0
+    """An agent that was ended from outside guesses why: so long is its scheduler's word waited for."""
     settle_s: float = 2.0
     """How long the agent's own word is waited for when its job has ended."""
     stop_grace_s: float = 10.0
@@ -68,6 +70,7 @@ class Facts:
     link_since: float = 0.0
     """When the link came into that state."""
     said: AgentEnd | None = None
+    said_at: float = 0.0
     is_answering: bool = False
     """Whether a tunnel of the session gave a real answer."""
     progress: str = ""

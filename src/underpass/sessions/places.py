@@ -26,7 +26,7 @@ from underpass.sessions.room import LinkLike, Room, log
 from underpass.store import ClusterRecord
 
 LOCAL_NAME = "local"
-KINDS = frozenset({"local"})
+KINDS = frozenset({"local", "slurm"})
 TOKEN_PREFIX = "upc_"
 
 
@@ -48,7 +48,7 @@ class Places:
             if record.owner_id is None and record.name == LOCAL_NAME:
                 self._local_id = record.id
             else:
-                self._clusters[record.id] = JoinedCluster(record.name, kind=record.kind)
+                self._clusters[record.id] = self._joined(record.name, record.kind)
             self._room.cluster_names[record.id] = (record.name, record.kind)
         if self._local is not None:
             try:
@@ -131,7 +131,10 @@ class Places:
         one of that name is connected.
         """
         if kind not in KINDS:
-            raise NotFound(f"There is no kind of cluster '{kind[:40]}'.", hint="It is `local` now.")
+            there = ", ".join(sorted(KINDS))
+            raise NotFound(
+                f"There is no kind of cluster '{kind[:40]}'.", hint=f"There are: {there}."
+            )
         taken = [record.name for record in await self._usable(caller)]
         wanted = checked_name(name) if name else suggest_name(host)
         if wanted == LOCAL_NAME:
@@ -146,10 +149,14 @@ class Places:
         token = new_secret(TOKEN_PREFIX)
         if known is None:
             known = await self._add(caller.user_id, wanted, kind, host, hash_secret(token))
-            self._clusters[known.id] = JoinedCluster(wanted, kind=kind)
+            self._clusters[known.id] = self._joined(wanted, kind)
         else:
+            cluster = self._clusters.get(known.id)
+            if isinstance(cluster, JoinedCluster):
+                cluster.kind = kind
+            self._room.cluster_names[known.id] = (wanted, kind)
             known = await self._room.store.clusters.update(
-                known.id, host=host, token_hash=hash_secret(token)
+                known.id, host=host, kind=kind, token_hash=hash_secret(token)
             )
         return await self._shape(known), token
 
@@ -208,6 +215,10 @@ class Places:
         return ClusterAttendant(cluster_id, cluster, link, self._greeted)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _joined(self, name: str, kind: str) -> JoinedCluster:
+        poll_s = self._room.settings.scheduler_poll_s
+        return JoinedCluster(name, kind=kind, scheduler_poll_s=poll_s)
 
     def _greeted(self, cluster_id: str, said: dict[str, Any]) -> None:
         """A machine said what it is: its programs are asked for and kept, in a task of their own."""

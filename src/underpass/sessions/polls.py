@@ -18,6 +18,7 @@ from underpass.sessions.room import Live, Room, log
 FAST_POLL_S = 0.25
 """While a session on the hub's own machine is stopping: looking costs next to nothing there."""
 SLOWEST_POLL_S = 60.0
+FIRST_LOOK_S = 1.0
 
 _S = SessionStatus
 
@@ -31,6 +32,8 @@ class Polls:
         self._wake = wake
         self._next_at: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
+        self._eager_s: dict[str, float] = {}
+        """Each look after something was asked waits twice as long, up to the usual."""
         self._polling: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         """The polls that are under way."""
@@ -45,6 +48,7 @@ class Polls:
         """Something was just asked of the cluster: look soon what came of it."""
         if cluster_id is not None and cluster_id not in self._pause_s:
             self._next_at.pop(cluster_id, None)
+            self._eager_s[cluster_id] = FIRST_LOOK_S
 
     def start_due(self) -> None:
         """One poll for each cluster whose time has come, for all of its sessions together."""
@@ -73,9 +77,14 @@ class Polls:
             self._silent(place, cluster, lives)
             log.exception("polling %s failed", place)
         else:
-            is_hurried = any(live.record.status is _S.STOPPING for live in lives)
+            is_hurried = any(_is_at_its_end(live) for live in lives)
             is_local = self._places.watches_time(place) and cluster.poll_interval_s <= 1
-            pause_s = FAST_POLL_S if is_hurried and is_local else cluster.poll_interval_s
+            eager_s = min(self._eager_s.get(place, FIRST_LOOK_S), cluster.poll_interval_s)
+            self._eager_s[place] = eager_s * 2
+            usual_s = eager_s if is_hurried else cluster.poll_interval_s
+            pause_s = FAST_POLL_S if is_hurried and is_local else usual_s
+            if not is_hurried:
+                self._eager_s.pop(place, None)
             self._pause_s.pop(place, None)
             self._next_at[place] = self._room.clock.now() + pause_s
             for tag, (live, job_id) in asked.items():
@@ -128,3 +137,9 @@ def _is_watched(live: Live) -> bool:
     if live.record.status in SESSION_ENDS and live.is_swept:
         return False
     return live.record.job_id is not None or live.in_doubt_since is not None
+
+
+def _is_at_its_end(live: Live) -> bool:
+    """Whether the next word of its scheduler is likely to be the last one."""
+    is_over = live.record.status in SESSION_ENDS
+    return live.record.status is _S.STOPPING or (live.said is not None and not is_over)

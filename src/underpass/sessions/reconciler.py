@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
-from underpass.clusters.base import Cluster, JobOrder, JobRef, Resources
+from underpass.clusters.base import Cluster, JobRef
 from underpass.clusters.joined import OFFLINE
 from underpass.core.errors import (
     AppError,
@@ -47,6 +46,7 @@ from underpass.sessions.places import Places
 from underpass.sessions.polls import SLOWEST_POLL_S, Polls
 from underpass.sessions.room import Live, Room, log, touched
 from underpass.sessions.sentences import end_sentence, end_status
+from underpass.sessions.specs import order_of
 from underpass.sessions.tunnels import Tunnels
 from underpass.tunnel.link import Link
 
@@ -109,6 +109,7 @@ class Reconciler:
                         self._room.live.pop(live.record.id, None)
                     action = action if isinstance(action, Sweep) else None
                 if action is None:
+                    self._look_soon(live)
                     return
                 if isinstance(action, _ASKS_CLUSTER) and (live.is_asking or now < live.held_until):
                     return
@@ -119,6 +120,12 @@ class Reconciler:
                 log.debug("= %s %s %r", live.record.id, live.record.status, action)
                 await self._do(live, action)
             log.error("session %s does not come to rest", live.record.id)
+
+    def _look_soon(self, live: Live) -> None:
+        """The agent's last word is one that its scheduler has to confirm: asked once, then again."""
+        if live.said is not None and live.report_at <= live.said_at and not live.is_end_asked:
+            live.is_end_asked = True
+            self._polls.hurry(live.record.cluster_id)
 
     # --- the loop -----------------------------------------------------------------------------------
 
@@ -338,7 +345,7 @@ class Reconciler:
         if cluster is None:
             raise LaunchRejected("Its cluster is gone.", hint="Start it on another one.")
         token = new_secret(TOKEN_PREFIX)
-        order = _order(live, token, self._room.settings.limits.stop_grace_s)
+        order = order_of(live.record, live.tag, token, self._room.settings.limits.stop_grace_s)
         async with live.lock:
             # Said before it is done: after a crash in between, the job is looked for by its tag.
             spec = live.record.spec | {"submitted": live.record.spec.get("launch", 1)}
@@ -401,23 +408,3 @@ class Reconciler:
 
 def _job(live: Live) -> JobRef:
     return JobRef(live.tag, live.record.job_id)
-
-
-def _order(live: Live, token: str, stop_grace_s: float) -> JobOrder:
-    record, spec = live.record, live.record.spec
-    return JobOrder(
-        tag=live.tag,
-        session_id=record.id,
-        name=record.name,
-        token=token,
-        target=str(spec.get("target", "")),
-        command=tuple(spec.get("command") or ()),
-        env=dict(spec.get("env") or {}),
-        cwd=spec.get("cwd"),
-        openai=bool(spec.get("openai", True)),
-        tunnel=spec.get("tunnel"),
-        has_key=bool(spec.get("has_key")),
-        files=tuple(spec.get("files") or ()),
-        stop_grace_s=stop_grace_s,
-        resources=replace(Resources(), **(spec.get("resources") or {})),
-    )

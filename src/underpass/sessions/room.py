@@ -33,6 +33,8 @@ class SessionSettings:
     is_local_for_everyone: bool = False
     """Whether others than admins may start sessions as processes of the hub's own user."""
     is_local_on: bool = True
+    scheduler_poll_s: float = 15.0
+    """How often a cluster's scheduler is asked, for all of its sessions together."""
     limits: Limits = field(default_factory=Limits)
     tick_s: float = 0.25
     """How often the reconciler looks whether a poll or a time limit is due."""
@@ -76,6 +78,7 @@ class Live:
     link_state: LinkState = LinkState.NEVER
     link_since: float = 0.0
     said: AgentEnd | None = None
+    said_at: float = 0.0
     readiness: dict[str, Readiness] = field(default_factory=dict)
     """By tunnel id."""
     report: JobReport | None = None
@@ -85,6 +88,8 @@ class Live:
     silent_since: float | None = None
     extras: tuple[str, ...] = ()
     cancelled_extras: set[str] = field(default_factory=set)
+    is_end_asked: bool = False
+    """Whether its scheduler was asked why the agent was ended."""
     is_submitting: bool = False
     is_asking: bool = False
     """The cluster is being asked for something else."""
@@ -118,6 +123,7 @@ class Live:
             link=self.link_state,
             link_since=self.link_since,
             said=self.said,
+            said_at=self.said_at,
             is_answering=best is not None and best.state == "running",
             progress=best.reason if best is not None else "",
             report=self.report,
@@ -151,6 +157,7 @@ class Live:
         self.in_doubt_since = self.rejected = self.wish = None
         self.extras, self.cancelled_extras = (), set()
         self.is_submitting = self.is_swept = self.wants_restart = self.has_last_words = False
+        self.is_end_asked = False
         self.held_until = 0.0
         self.readiness.clear()
         self.switched_off.clear()

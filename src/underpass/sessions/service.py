@@ -27,7 +27,7 @@ from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
 from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
-from underpass.sessions.specs import session_spec
+from underpass.sessions.specs import order_of, session_spec
 from underpass.sessions.traffic import Traffic
 from underpass.sessions.tunnels import Tunnels
 from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
@@ -115,28 +115,28 @@ class Sessions:
         Raises InvalidRequest (names the parameter), NotFound (template, cluster), Conflict
         (`name_taken`, `template_unavailable`).
         """
-        found = self._template(template)
-        launch = templates.launch(found, params or {})
-        place = await self.places.find(caller, cluster)
-        if self.places.is_online(place.id):
-            why_not = (await self.places.why_not(place, [found])).get(found.name)
-            if why_not is not None:
-                raise Conflict(why_not, code="template_unavailable")
-        chosen = await self._names.free(caller, name, str((params or {}).get("model") or template))
-        record = SessionRecord(
-            id=new_id("ses"),
-            owner_id=caller.user_id,
-            name=chosen,
-            created_at=self._room.clock.now(),
-            status_reason="Waiting to be given to its cluster.",
-            cluster_id=place.id,
-            template=found.name,
-            spec=session_spec(launch, params or {}, tunnel=chosen, openai=openai),
+        record = await self._asked_for(
+            caller, template=template, params=params, name=name, cluster=cluster, openai=openai
         )
         await self._room.store.sessions.add(record)
-        text = f"Asked for with the template {found.name}: {shown_command(launch.command)}"
+        command = shown_command(record.spec["command"])
+        text = f"Asked for with the template {record.template}: {command}"
         await self._room.note(record.id, "created", text[:2000])
         return await self._begin(record)
+
+    async def preview(self, caller: Principal, **asked: Any) -> str:
+        """The exact script that a `start` with the same arguments would submit; nothing is started.
+
+        Raises what `start` raises, and LaunchRejected in the cluster's words.
+        """
+        return await self._script_of(await self._asked_for(caller, **asked))
+
+    async def script(self, caller: Principal, session_id: str) -> str:
+        """The script of a session's present or last launch. Raises NotFound, Conflict."""
+        record = (await self._own(caller, session_id)).record
+        if record.is_attached:
+            raise Conflict("A session that an agent opened has no script.", code="session_attached")
+        return await self._script_of(record)
 
     async def attach(
         self, caller: Principal, *, name: str | None, host: str, replace: bool = False
@@ -366,7 +366,7 @@ class Sessions:
             live.link, live.link_state = link, LinkState.UP
             live.link_since = self._room.clock.now()
             live.readiness.clear()
-            live.said = None
+            live.said, live.is_end_asked = None, False
         self._room.wake(session_id)
         return Attendant(self._room, self.tunnels, self._logs, live, link)
 
@@ -384,6 +384,45 @@ class Sessions:
             await self._room.store.sessions.find(session_id)
             raise NotFound("There is no such session.")
         return live
+
+    async def _asked_for(
+        self,
+        caller: Principal,
+        *,
+        template: str,
+        params: dict[str, Any] | None = None,
+        name: str | None = None,
+        cluster: str | None = None,
+        openai: bool = True,
+    ) -> SessionRecord:
+        """The session that these choices come to, not stored yet."""
+        found = self._template(template)
+        launch = templates.launch(found, params or {})
+        place = await self.places.find(caller, cluster)
+        if self.places.is_online(place.id) and launch.software.is_plain:
+            why_not = (await self.places.why_not(place, [found])).get(found.name)
+            if why_not is not None:
+                raise Conflict(why_not, code="template_unavailable")
+        chosen = await self._names.free(caller, name, str((params or {}).get("model") or template))
+        return SessionRecord(
+            id=new_id("ses"),
+            owner_id=caller.user_id,
+            name=chosen,
+            created_at=self._room.clock.now(),
+            status_reason="Waiting to be given to its cluster.",
+            cluster_id=place.id,
+            template=found.name,
+            spec=session_spec(launch, params or {}, tunnel=chosen, openai=openai),
+        )
+
+    async def _script_of(self, record: SessionRecord) -> str:
+        cluster = self.places.cluster(record.cluster_id)
+        if cluster is None:
+            raise Conflict("The cluster that it ran on is gone.", code="cluster_gone")
+        tag = f"{record.id}.{record.spec.get('launch', 1)}"
+        return await cluster.show(
+            order_of(record, tag, "", self._room.settings.limits.stop_grace_s)
+        )
 
     async def _begin(self, record: SessionRecord) -> SessionRecord:
         live = await self._room.live_of(record.id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from underpass.clusters.base import JobOrder, Resources, Software
 from underpass.clusters.template import Launch
+from underpass.store import SessionRecord
 
 
 def session_spec(
@@ -26,7 +28,35 @@ def session_spec(
         "files": list(launch.files),
         "has_key": launch.has_key,
         "resources": asdict(launch.resources),
+        "software": asdict(launch.software),
         "time_s": launch.resources.time_s,
         "openai": openai,
         "tunnel": tunnel,
     }
+
+
+def order_of(record: SessionRecord, tag: str, token: str, stop_grace_s: float) -> JobOrder:
+    """The order for one launch of a stored session."""
+    spec = record.spec
+    return JobOrder(
+        tag=tag,
+        session_id=record.id,
+        name=record.name,
+        token=token,
+        target=str(spec.get("target", "")),
+        command=tuple(spec.get("command") or ()),
+        env=dict(spec.get("env") or {}),
+        cwd=spec.get("cwd"),
+        openai=bool(spec.get("openai", True)),
+        tunnel=spec.get("tunnel"),
+        has_key=bool(spec.get("has_key")),
+        files=tuple(spec.get("files") or ()),
+        stop_grace_s=stop_grace_s,
+        resources=replace(Resources(), **(spec.get("resources") or {})),
+        software=_software(spec.get("software") or {}),
+    )
+
+
+def _software(stored: dict[str, Any]) -> Software:
+    modules = tuple(stored.get("modules") or ())
+    return Software(stored.get("image"), modules, stored.get("venv"))

@@ -172,3 +172,21 @@ async def _followed(program: Browser, path: str, count: int) -> list[dict[str, A
                 if len(found) == count:
                     return found
     return found
+
+
+async def test_the_script_is_shown_and_nothing_is_started(
+    hub: RunningHub, program: Browser, root: UserRecord
+) -> None:
+    """Before a start for who may start it; an attached session has none."""
+    admin = await hub.program(await hub.key(root))
+    shown = await admin.post("/api/sessions/script", {"template": "demo", "name": "box"})
+    assert shown.status == 200, shown
+    assert " agent --spec " in shown.json()["script"]
+    assert (await admin.get("/api/sessions")).json()["items"] == []
+    refused = await admin.post("/api/sessions/script", {"template": "llama.cpp"})
+    assert (refused.status, refused.json()["code"]) == (400, "param_missing")
+    made = await attach(program)
+    none = await program.get(f"/api/sessions/{made['session']['id']}/script")
+    assert (none.status, none.json()["code"]) == (409, "session_attached")
+    stranger = await admin.get(f"/api/sessions/{made['session']['id']}/script")
+    assert stranger.status == 404

@@ -85,6 +85,12 @@ class AttachedOut(BaseModel):
     token: str
 
 
+class ScriptOut(BaseModel):
+    """The exact text that a session's cluster is given."""
+
+    script: str
+
+
 class LogLineOut(BaseModel):
     """One line of a session's log."""
 

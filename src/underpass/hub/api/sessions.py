@@ -15,7 +15,7 @@ from underpass.core.errors import InvalidRequest
 from underpass.core.principal import Scope
 from underpass.core.times import iso
 from underpass.hub.api.events import is_still_good
-from underpass.hub.api.session_shapes import AttachedOut, LogLineOut, SessionOut
+from underpass.hub.api.session_shapes import AttachedOut, LogLineOut, ScriptOut, SessionOut
 from underpass.hub.api.shapes import After, In, Limit, ListOf
 from underpass.hub.auth import Credential
 from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
@@ -86,6 +86,30 @@ async def create_session(
         "session.start", actor_id=caller.user_id, subject=record.id, template=body.template
     )
     return SessionOut(**await sessions.shape(record))
+
+
+@router.post("/script")
+async def preview_session(
+    body: SessionIn, caller: SessionsUser, services: ServicesDep
+) -> ScriptOut:
+    """The exact script that the same request would submit. Nothing is started."""
+    if body.template is None:
+        raise InvalidRequest("Name a `template`; GET /api/templates lists them.", param="template")
+    script = await services.sessions.preview(
+        caller,
+        template=body.template,
+        params=body.params,
+        name=body.name,
+        cluster=body.cluster,
+        openai=body.openai,
+    )
+    return ScriptOut(script=script)
+
+
+@router.get("/{session_id}/script")
+async def session_script(session_id: str, caller: Reader, services: ServicesDep) -> ScriptOut:
+    """The script of its present or last launch, as its cluster keeps it."""
+    return ScriptOut(script=await services.sessions.script(caller, session_id))
 
 
 @router.get("/{session_id}")
