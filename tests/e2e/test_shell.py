@@ -278,7 +278,9 @@ async def test_settings_are_kept_at_the_hub(page: Page, place: Place, chromium: 
     await _sign_in(other, place.stack.url, place.alice)
     await other.goto(f"{place.stack.url}/settings")
     await expect(other.get_by_text("Be terse.")).to_be_visible()
-    await expect(other.get_by_role("button", name=re.compile("from the favourites"))).to_be_visible()
+    await expect(
+        other.get_by_role("button", name=re.compile("from the favourites"))
+    ).to_be_visible()
     await expect(other.get_by_label("Enter makes a new line", exact=False).last).to_be_checked()
     await other.get_by_label("Enter sends", exact=False).first.check()
     await other.get_by_role("button", name=re.compile("from the favourites")).click()

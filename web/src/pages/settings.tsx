@@ -75,7 +75,7 @@ function FavouriteRow({ id }: { readonly id: string }) {
       </div>
       <div class="row-acts">
         {known !== undefined && <Status status={known.status} />}
-        <button type="button" class="button is-small" aria-label={`Take ${model} off the favourites`} onClick={() => void toggleFavourite(id)}>Take off</button>
+        <button type="button" class="button is-small" aria-label={`Take off ${model} from the favourites`} onClick={() => void toggleFavourite(id)}>Take off</button>
       </div>
     </li>
   );
