@@ -53,7 +53,7 @@ async def _trees(page: Page) -> list[str]:
 
     async def is_drawn() -> bool:
         rest = page.locator(".maths:not(.is-drawn)")
-        return await rest.count() == 0 and await page.get_by_label("Answer").count() > 0
+        return await rest.count() == 0 and await page.get_by_label("Answer", exact=True).count() > 0
 
     await eventually_async(is_drawn, 15, "every formula drawn")
     trees: list[str] = await page.evaluate(
