@@ -11,13 +11,19 @@ export async function drawFormulas(root: Element): Promise<void> {
     const tex = place.textContent;
     place.classList.add('is-drawn');
     // render() sets styles through the DOM, which the Content-Security-Policy allows; HTML text it would not.
-    katex.render(tex, place, {
-      displayMode: place.classList.contains('maths-block'),
-      throwOnError: false,
-      trust: false,
-      strict: 'ignore',
-      maxExpand: 500,
-      maxSize: 30,
-    });
+    try {
+      katex.render(tex, place, {
+        displayMode: place.classList.contains('maths-block'),
+        // KaTeX's own way to show an error writes a style into the page.
+        throwOnError: true,
+        trust: false,
+        strict: 'ignore',
+        maxExpand: 500,
+        maxSize: 30,
+      });
+    } catch {
+      place.textContent = tex;
+      place.classList.add('is-wrong');
+    }
   }
 }
