@@ -72,7 +72,7 @@ async def test_answers_stream_into_the_page(page: Page) -> None:
     """The first words are there while later ones are still to come, and all are there at the end."""
     await _pick(page, "stub")
     await _ask(page, 'stub: {"chunks": 60, "rate": 30}')
-    answer = page.get_by_label("Answer").last
+    answer = page.get_by_label("Answer", exact=True).last
     await expect(answer).to_contain_text("000000002")
     assert "000000059" not in (await answer.inner_text())
     await expect(answer).to_contain_text("000000059", timeout=10_000)
@@ -84,7 +84,7 @@ async def test_answers_are_markdown(page: Page) -> None:
     await _pick(page, "stub")
     text = "## Title\\n\\n- one\\n- two\\n\\n```python\\nprint(1)\\n```\\n\\n<img src=x onerror=alert(1)>"
     await _ask(page, f'stub: {{"text": "{text}", "rate": 200}}')
-    answer = page.get_by_label("Answer").last
+    answer = page.get_by_label("Answer", exact=True).last
     await expect(answer.get_by_role("heading", name="Title")).to_be_visible()
     await expect(answer.get_by_role("listitem")).to_have_count(2)
     await expect(answer.locator("pre code")).to_contain_text("print(1)")
@@ -101,7 +101,7 @@ async def test_stop_frees_the_model_server(page: Page, world: World) -> None:
     tag = uuid.uuid4().hex
     await _pick(page, "stub")
     await _ask(page, f'stub: {{"chunks": 100000, "rate": 50, "tag": "{tag}"}}')
-    answer = page.get_by_label("Answer").last
+    answer = page.get_by_label("Answer", exact=True).last
     await expect(answer).to_contain_text("000000003")
     await page.get_by_role("button", name="Stop the answer").click()
     seen = await asyncio.to_thread(world.stub.wait_seen, tag, "disconnected")
@@ -117,20 +117,20 @@ async def test_closing_the_page_does_not_stop_the_answer(
     tag = uuid.uuid4().hex
     await _pick(page, "stub")
     await _ask(page, f'stub: {{"chunks": 60, "rate": 30, "tag": "{tag}"}}')
-    await expect(page.get_by_label("Answer").last).to_contain_text("000000003")
+    await expect(page.get_by_label("Answer", exact=True).last).to_contain_text("000000003")
     await expect(page).to_have_url(re.compile("/chat/"))
     address = page.url
     await page.goto("about:blank")
     await asyncio.to_thread(world.stub.wait_seen, tag, "complete", 10)
     await page.goto(address)
-    await expect(page.get_by_label("Answer").last).to_contain_text("000000059")
+    await expect(page.get_by_label("Answer", exact=True).last).to_contain_text("000000059")
 
 
 async def test_a_real_model_answers(page: Page, world: World) -> None:
     """The real server's stream is shown, and Stop frees its slot."""
     await _pick(page, "llama")
     await _ask(page, "Tell me everything.")
-    answer = page.get_by_label("Answer").last
+    answer = page.get_by_label("Answer", exact=True).last
     await eventually_async(lambda: _has_text(answer.inner_text(), 100), 10)
     await page.get_by_role("button", name="Stop the answer").click()
     await asyncio.to_thread(world.llama.wait_for_slot_release, 2.0)

@@ -11,6 +11,9 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from tests.e2e.chat_page import answers, ask, composer, open_page, pick, questions, says, settled
 from tests.e2e.conftest import ChatPlace
 
+NOTES = b"fan curves of 2026"
+BROKEN = b"%PDF-1.7 broken"
+
 
 @pytest.fixture
 async def page(chromium: Browser, chat_place: ChatPlace) -> AsyncIterator[Page]:
@@ -120,12 +123,9 @@ async def test_files_go_with_a_message(page: Page, chat_place: ChatPlace) -> Non
     chips = page.get_by_role("list", name="Attached")
     async with page.expect_file_chooser() as chooser:
         await page.get_by_role("button", name="Attach files").click()
-    await (await chooser.value).set_files(
-        [
-            FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"fan curves of 2026"),
-            FilePayload(name="broken.pdf", mimeType="application/pdf", buffer=b"%PDF-1.7 broken"),
-        ]
-    )
+    notes: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": NOTES}
+    broken: FilePayload = {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": BROKEN}
+    await (await chooser.value).set_files([notes, broken])
     await expect(chips.get_by_text("18 characters")).to_be_visible()
     await expect(chips.get_by_role("alert")).to_contain_text(
         re.compile("read|damaged|broken", re.I)

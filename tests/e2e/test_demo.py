@@ -55,7 +55,7 @@ async def test_the_demo_answers_from_its_manual(demo: Demo, chromium: Browser) -
     await expect(line).to_contain_text("running", timeout=20_000)
     await page.get_by_label("Message", exact=True).fill("What is a tunnel?")
     await page.keyboard.press("Enter")
-    answer = page.get_by_label("Answer").last
+    answer = page.get_by_label("Answer", exact=True).last
     await expect(answer).to_contain_text("tunnel", timeout=10_000)
     await expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=10_000)
     await page.close()
@@ -86,7 +86,7 @@ async def test_the_demo_runs_a_real_model(
         await page.get_by_label("Message", exact=True).fill("Hello")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
-        await expect(page.get_by_label("Answer").last).not_to_be_empty()
+        await expect(page.get_by_label("Answer", exact=True).last).not_to_be_empty()
         await page.get_by_role("button", name="Stop the answer").click()
         await page.close()
     finally:

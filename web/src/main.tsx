@@ -11,6 +11,7 @@ import { startShortcuts } from './state/shortcuts';
 import { startStore } from './state/store';
 import { startTheme } from './state/theme';
 import { startUndo } from './state/undo';
+import { startViewport } from './state/viewport';
 
 startTheme();
 startClock();
@@ -18,6 +19,7 @@ followLinks();
 startStore();
 startConversations();
 startUndo();
+startViewport();
 startChatList();
 startPreferences();
 startShortcuts();

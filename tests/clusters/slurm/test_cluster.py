@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -238,7 +239,7 @@ async def test_a_hostile_value_is_never_an_option(site: Site, field: str) -> Non
     cluster = site.cluster()
     for value in HOSTILE:
         with pytest.raises(LaunchRejected):
-            await cluster.submit(site.order(resources=Resources(gpus=1, **{field: value})))
+            await cluster.submit(site.order(resources=replace(Resources(gpus=1), **{field: value})))
     assert not list(site.folder.rglob("pwned"))
     assert site.rig.queue() == []
 

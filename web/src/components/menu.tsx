@@ -100,9 +100,11 @@ function useMenuKeys(open: OpenMenu) {
 function MenuBox({ open }: { readonly open: OpenMenu }) {
   const { box, onKeyDown } = useMenuKeys(open);
   return (
-    <div ref={box} class="menu" role="menu" aria-label={open.label} onKeyDown={onKeyDown}>
-      {open.items.map((item) => <Line key={item.words} item={item} />)}
-    </div>
+    <section aria-label={open.label}>
+      <div ref={box} class="menu" role="menu" aria-label={open.label} onKeyDown={onKeyDown}>
+        {open.items.map((item) => <Line key={item.words} item={item} />)}
+      </div>
+    </section>
   );
 }
 

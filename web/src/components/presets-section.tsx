@@ -82,7 +82,7 @@ export function PresetsSection() {
   return (
     <section class="section" aria-labelledby="presets">
       <h2 id="presets">Presets</h2>
-      <p class="section-lead">A system prompt and sampling under a name. A chat takes one over in its own settings, beside the model’s name.</p>
+      <p class="section-lead">A system prompt and sampling under a name. A chat takes one over in its own settings, below the message.</p>
       {presetsTrouble.value !== null && (
         <TroubleNote trouble={presetsTrouble.value}>
           <button type="button" class="button is-small" onClick={() => void loadPresets()}>Try again</button>

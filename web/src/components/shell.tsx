@@ -22,7 +22,7 @@ import { TroubleNote } from './trouble';
 function UndoBar() {
   const trouble = undoTrouble.value;
   return (
-    <div class="undo-bars" role="status">
+    <section class="undo-bars" aria-label="Just removed" aria-live="polite">
       {pending.value.map(({ id, words }) => (
         <div class="undo-bar" key={id}>
           <span>{words}</span>
@@ -34,7 +34,7 @@ function UndoBar() {
           <button type="button" class="button is-small" onClick={() => (undoTrouble.value = null)}>Close</button>
         </TroubleNote>
       )}
-    </div>
+    </section>
   );
 }
 

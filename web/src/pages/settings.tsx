@@ -66,16 +66,16 @@ function WritingSection() {
 
 function FavouriteRow({ id }: { readonly id: string }) {
   const { provider, model } = splitModelId(id);
-  const known = providers.value.find(({ name }) => name === provider);
+  const known = providers.value.find(({ models }) => models.some((one) => one.id === id));
   return (
     <li class="key-row">
       <div class="key-words">
         <span class="row-name">{model}</span>
-        <p class="row-facts">{provider}</p>
+        <p class="row-facts">{known === undefined ? `${provider}, which does not list it now` : provider}</p>
       </div>
       <div class="row-acts">
         {known !== undefined && <Status status={known.status} />}
-        <button type="button" class="button is-small" aria-label={`Take ${model} off the favourites`} onClick={() => void toggleFavourite(id)}>Take off</button>
+        <button type="button" class="button is-small" aria-label={`Take off ${model} from the favourites`} onClick={() => void toggleFavourite(id)}>Take off</button>
       </div>
     </li>
   );

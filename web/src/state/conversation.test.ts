@@ -138,4 +138,19 @@ describe('Conversation', () => {
     await conversation.load();
     expect(conversation.loading.value).toBe('missing');
   });
+
+  it('hears what another page did, also while it was being read', async () => {
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('GET /api/chats/cht_1', () => new Promise((resolve) => (answer = resolve)));
+    const conversation = new Conversation('cht_1');
+    const loading = conversation.load();
+    conversation.hear({ chat_id: 'cht_1', message: asked('from elsewhere') });
+    answer(json({ ...chat, messages: [] }));
+    await loading;
+    expect(texts(conversation)).toEqual(['from elsewhere']);
+    conversation.hear({ chat_id: 'cht_1', message: reply({ status: 'complete', content: 'heard' }) });
+    expect(texts(conversation)).toEqual(['from elsewhere', 'heard']);
+    conversation.hear({ chat_id: 'cht_1', removed: ['msg_a'] });
+    expect(texts(conversation)).toEqual(['from elsewhere']);
+  });
 });

@@ -43,6 +43,8 @@ export class Conversation {
   readonly #messages = new Messages();
   readonly #watches = new Watches(() => void this.load());
   #sending = 0;
+  /** What came while the chat was being read or sent to: it is heard afterwards. */
+  #unheard: MessageNews[] = [];
 
   constructor(chatId: string | null) {
     this.chatId.value = chatId;
@@ -61,6 +63,7 @@ export class Conversation {
     if (this.loading.peek() !== 'ready') this.loading.value = 'loading';
     try {
       this.#take(await api.chat(id));
+      this.#catchUp();
     } catch (error) {
       this.trouble.value = toTrouble(error);
       if (isNotFound(error)) dropChat(id);
@@ -178,7 +181,10 @@ export class Conversation {
 
   /** What another page did to this chat. */
   hear(news: MessageNews): void {
-    if (this.loading.peek() !== 'ready' || this.#sending > 0) return;
+    if (this.loading.peek() !== 'ready' || this.#sending > 0) {
+      this.#unheard.push(news);
+      return;
+    }
     if ('removed' in news) {
       this.#forget(news.removed);
       return;
@@ -261,7 +267,13 @@ export class Conversation {
       keepUnsent(this.chatId.peek(), body.content, question.message.peek().attachments, this.isTemporary.peek() ?? false);
     } finally {
       this.#sending -= 1;
+      this.#catchUp();
     }
+  }
+
+  #catchUp(): void {
+    if (this.#sending > 0) return;
+    for (const news of this.#unheard.splice(0)) this.hear(news);
   }
 
   async #create(model: string): Promise<string> {

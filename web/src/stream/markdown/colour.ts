@@ -1,3 +1,4 @@
+import { later } from './later';
 import { sanitise } from './sanitise';
 
 /** Longer code than this is left plain: colouring it would hold up the page. */
@@ -9,6 +10,8 @@ export async function colourCode(root: Element): Promise<void> {
   if (blocks.length === 0) return;
   const { default: hljs } = await import('highlight.js/lib/common');
   for (const block of blocks) {
+    await later();
+    if (block.classList.contains('is-coloured')) continue;
     const language = /language-([^\s]+)/.exec(block.className)?.[1] ?? '';
     const text = block.textContent;
     if (text.length > LONGEST || hljs.getLanguage(language) === undefined || !block.isConnected) continue;
