@@ -303,6 +303,11 @@ class DoorAnswer:
         self._end()
 
     @property
+    def is_sniffed(self) -> bool:
+        """Whether an id is still looked for in what passes."""
+        return self._sniffer is not None
+
+    @property
     def chunks(self) -> AsyncIterator[bytes]:
         """The same as an iterator."""
         return self._chunks()
@@ -346,15 +351,21 @@ class DoorAnswer:
 class _Counting:
     """The caller's sink, with the answer's count before it."""
 
-    __slots__ = ("_answer", "_take", "ready")
+    __slots__ = ("_answer", "_keep", "_take", "ready")
 
     def __init__(self, answer: DoorAnswer, sink: Sink) -> None:
         self._answer = answer
+        self._keep = answer.last_chunks.append
         self._take = sink.take
         self.ready = sink.ready
 
     def take(self, data: bytes) -> bool:
-        self._answer.count(data)
+        answer = self._answer
+        if answer.passed_bytes and not answer.is_sniffed:
+            answer.passed_bytes += len(data)
+            self._keep(data)
+        else:
+            answer.count(data)
         return self._take(data)
 
 

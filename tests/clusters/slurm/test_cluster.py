@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -231,6 +232,10 @@ HOSTILE = (
 )
 
 
+def _with(field: str, value: Any) -> Resources:
+    return replace(Resources(gpus=1), **{field: value})
+
+
 @pytest.mark.parametrize("field", ["partition", "account", "qos", "gpu_type", "memory"])
 async def test_a_hostile_value_is_never_an_option(site: Site, field: str) -> None:
     """No value that a person can type becomes a line, an option or a command."""
@@ -239,7 +244,7 @@ async def test_a_hostile_value_is_never_an_option(site: Site, field: str) -> Non
     cluster = site.cluster()
     for value in HOSTILE:
         with pytest.raises(LaunchRejected):
-            await cluster.submit(site.order(resources=replace(Resources(gpus=1), **{field: value})))
+            await cluster.submit(site.order(resources=_with(field, value)))
     assert not list(site.folder.rglob("pwned"))
     assert site.rig.queue() == []
 

@@ -8,7 +8,13 @@ from typing import Any
 from underpass.core.errors import BadFrame
 from underpass.tunnel.protocol.limits import MAX_OFFSET
 
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is not JSON")
+
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def dump(value: Any) -> bytes:
@@ -19,7 +25,7 @@ def dump(value: Any) -> bytes:
 def load_object(text: bytes, what: str) -> dict[str, Any]:
     """The JSON object in `text`; `what` names it in the error. Raises BadFrame."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = _DECODER.decode(text.decode("utf-8"))
         if b"\\ud" in text.lower():
             value = json.loads(_without_lone_surrogates(value))
     except (ValueError, RecursionError):
@@ -28,10 +34,6 @@ def load_object(text: bytes, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadFrame(f"{what} is not a JSON object.")
     return value
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _without_lone_surrogates(value: Any) -> str:
