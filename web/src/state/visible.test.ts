@@ -41,8 +41,8 @@ describe('the rows that are drawn', () => {
     const range = rangeFor(IDS, heights, { top: 50_000, height: 800 });
     const drawn = (range.to - range.from) * 100;
     const at = (top: number): boolean => covers(range, IDS.length, drawn, { top, height: 800 });
-    expect([at(50_000), at(50_700), at(49_300)]).toEqual([true, true, true]);
-    expect([at(51_000), at(49_000)]).toEqual([false, false]);
+    expect([at(50_000), at(50_150), at(49_850)]).toEqual([true, true, true]);
+    expect([at(50_400), at(49_600)]).toEqual([false, false]);
     const end = rangeAtEnd(IDS, heights, 800);
     expect(covers(end, IDS.length, (end.to - end.from) * 100, { top: 199_200, height: 800 })).toBe(true);
   });
