@@ -41,11 +41,11 @@ from underpass.core.errors import (
 )
 from underpass.core.principal import Principal
 from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
+from underpass.gateway.call import MAX_ERROR_BYTES, read_up_to
 from underpass.registry.pick import Pick
 from underpass.store import MessageRecord, RunRecord
 
 MAX_ANSWER_CHARS = 8 * 1024 * 1024
-MAX_REFUSAL_BYTES = 64 * 1024
 WAIT_POLL_S = 0.25
 ASKED_IN_VAIN_S = 1.0
 """How long a server is left alone that was asked and said that it is loading."""
@@ -216,7 +216,7 @@ class Run:
         else:
             answer = self._answer = await self._ask_when_ready(self._body)
         if answer.status >= 400:
-            return ending_of_refusal(answer.status, await _read_some(answer))
+            return ending_of_refusal(answer.status, await read_up_to(answer.read, MAX_ERROR_BYTES))
         while chunk := await answer.read():
             self._take(self._assembler.feed(chunk))
             self.upstream_offset += len(chunk)
@@ -418,14 +418,6 @@ class Run:
 
 def _text(pieces: list[Piece], kind: PieceKind) -> str:
     return "".join(piece.text for piece in pieces if piece.kind is kind)
-
-
-async def _read_some(answer: Answer) -> bytes:
-    """The beginning of an error's body: enough to say what it is."""
-    body = bytearray()
-    while len(body) < MAX_REFUSAL_BYTES and (chunk := await answer.read()):
-        body += chunk
-    return bytes(body[:MAX_REFUSAL_BYTES])
 
 
 async def _drain(answer: Answer) -> None:
