@@ -233,3 +233,13 @@ def test_no_fixed_sleeps_in_tests() -> None:
                 if call == "time.sleep" or call.endswith("wait_for_timeout"):
                     sleepers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not sleepers
+
+
+def test_decisions_are_numbered_one_by_one() -> None:
+    """Code and notes name a decision by its number, so each has one of its own, in its title too."""
+    notes = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = [note.read_text().splitlines()[0] for note in notes if note.name != "README.md"]
+    names = [note.name for note in notes if note.name != "README.md"]
+    numbers = [f"{number:04}" for number in range(1, len(names) + 1)]
+    assert [name[:4] for name in names] == numbers
+    assert [title.split()[1] for title in titles] == numbers

@@ -11,7 +11,9 @@ from underpass.chat.outcome import (
     ending_of_refusal,
     is_place_gone,
     timings,
+    whole,
 )
+from underpass.chat.pieces import Piece, PieceKind
 from underpass.core.errors import (
     AppError,
     ModelNotFound,
@@ -20,6 +22,7 @@ from underpass.core.errors import (
     TunnelStopped,
     UpstreamUnreachable,
 )
+from underpass.store import MessageRecord
 
 
 def after(*parts: bytes) -> Assembler:
@@ -119,3 +122,24 @@ def test_no_numbers_without_a_word() -> None:
         "tokens_per_s": None,
         "duration_s": 0.0,
     }
+
+
+def test_tool_calls_are_numbered_one_by_one() -> None:
+    """Those that the message had and those of its run, whatever numbers the run gave them."""
+    before = MessageRecord(
+        id="msg_1",
+        chat_id="cht_1",
+        role="assistant",
+        created_at=1.0,
+        content="Hel",
+        tool_calls=[{"index": 0, "function": {"name": "a", "arguments": ""}}],
+    )
+    pieces = [Piece(PieceKind.TEXT, "lo")]
+    pieces += [
+        Piece(PieceKind.TOOL, tool={"index": n, "function": {"name": name}})
+        for n, name in enumerate("bcd")
+    ]
+    said = whole(before, pieces)
+    assert said["content"] == "Hello"
+    found = [(call["index"], call["function"]["name"]) for call in said["tool_calls"]]
+    assert found == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]

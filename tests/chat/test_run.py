@@ -11,6 +11,7 @@ from tests.fakes.answers import DONE, USAGE, delta, event
 from tests.fakes.chats import ChatRig, open_rig, text_of
 from tests.fakes.registry import ANN, BOB, custom, tunnel
 from tests.rig.waiting import eventually_async
+from underpass.chat import asking as asking_module
 from underpass.chat import places as places_module
 from underpass.chat import run as run_module
 from underpass.core.errors import (
@@ -332,7 +333,7 @@ async def test_no_done_and_a_connection_that_stays_open(
     rig: ChatRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The composer is free at the last token; a server that does not close is closed."""
-    monkeypatch.setattr(run_module, "DRAIN_S", 0.05)
+    monkeypatch.setattr(asking_module, "DRAIN_S", 0.05)
     run, answer = await rig.ask()
     answer.say("done")
     answer.send(DONE)

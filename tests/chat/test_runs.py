@@ -17,6 +17,7 @@ from underpass.chat import runs as runs_module
 from underpass.core.errors import Conflict, ModelNotFound, NotFound, StreamReset, TunnelError
 from underpass.core.principal import Principal
 from underpass.core.states import MessageStatus
+from underpass.store import RunRecord
 from underpass.tunnel.link import OpenHead, Stream
 
 ADMIN = Principal("usr_root", "root", is_admin=True)
@@ -366,6 +367,32 @@ async def test_runs_of_a_living_hub_are_left_alone(tmp_path: Path) -> None:
         await rig.chats.runs.tidy()
         assert rig.chats.runs.held(run.id) is None
         long_ago = run.record.heartbeat_at - runs_module.ORPHAN_S - 1
+        await rig.store.runs.update(run.id, heartbeat_at=long_ago)
+        await rig.chats.runs.tidy()
+        assert rig.chats.runs.held(run.id) is not None
+        await run.leave()
+
+
+async def test_of_two_hubs_that_look_at_once_one_takes_a_run_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both saw that it has no heartbeat; the second to claim it leaves it, or it would be asked
+    and written twice."""
+    async with open_rig(tmp_path) as rig:
+        run, _ = await rig.ask()
+        rig.chats.runs._runs.pop(run.id)
+        rig.chats.runs._orphan_s = runs_module.ORPHAN_S
+        long_ago = run.record.heartbeat_at - runs_module.ORPHAN_S - 1
+        await rig.store.runs.update(run.id, heartbeat_at=long_ago)
+        seen = await rig.store.runs.unfinished()
+
+        async def as_seen() -> tuple[RunRecord, ...]:
+            return seen
+
+        monkeypatch.setattr(rig.store.runs, "unfinished", as_seen)
+        await rig.store.runs.update(run.id, heartbeat_at=long_ago + 1)  # the other hub's claim
+        await rig.chats.runs.tidy()
+        assert rig.chats.runs.held(run.id) is None
         await rig.store.runs.update(run.id, heartbeat_at=long_ago)
         await rig.chats.runs.tidy()
         assert rig.chats.runs.held(run.id) is not None

@@ -69,6 +69,23 @@ async def test_two_hubs_that_start_together_both_start(postgres: PostgresServer)
     postgres.drop("together")
 
 
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("DELETE FROM chats WHERE deleted_at <= 1.0", "ix_chats_deleted_at"),
+        ("DELETE FROM messages WHERE deleted_at <= 1.0", "ix_messages_deleted_at"),
+        ("SELECT * FROM runs WHERE ended_at IS NULL ORDER BY id", "ix_runs_unfinished"),
+    ],
+)
+async def test_tidying_reads_no_whole_table(tmp_path: Path, statement: str, index: str) -> None:
+    """A hub tidies every few seconds; without an index it would read all texts each time."""
+    opened = await stores.open(f"sqlite:///{tmp_path / 'underpass.db'}")
+    async with opened.database.read() as connection:
+        steps = (await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))).all()
+    await opened.close()
+    assert any(index in step.detail for step in steps)
+
+
 async def test_usage_of_before_is_kept(database_url: str) -> None:
     """A database of the first version comes up with its sums, now told apart further."""
     opened = await stores.open(database_url)
@@ -87,6 +104,9 @@ def _back_to_the_first_usage(connection: Connection) -> None:
     with Operations.context(context):
         ScriptDirectory(str(MIGRATIONS)).get_revision("0001").module._usage()
     for statement in (
+        "DROP INDEX ix_chats_deleted_at",
+        "DROP INDEX ix_messages_deleted_at",
+        "DROP INDEX ix_runs_unfinished",
         "DROP TABLE usage_sums",
         "DROP TABLE limits",
         "ALTER TABLE keys DROP COLUMN requests_per_minute",

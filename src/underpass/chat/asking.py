@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
-from underpass.core.errors import ProviderTimeout, TunnelError
+from underpass.core.errors import AppError, ProviderTimeout, TunnelError
 from underpass.core.principal import Principal
 from underpass.gateway.door import DoorRequest
+
+DRAIN_S = 2.0
 
 
 class Answer(Protocol):
@@ -24,6 +27,16 @@ class Answer(Protocol):
 
     def release(self) -> None:
         """The answer is stored: the agent need not keep it any longer."""
+
+
+async def drain(answer: Answer) -> None:
+    """Lets a server that said `[DONE]` close its answer by itself, and closes it otherwise."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while await answer.read():
+                pass
+    except (TimeoutError, AppError):
+        answer.cancel("done")
 
 
 class Ask(Protocol):

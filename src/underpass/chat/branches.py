@@ -11,10 +11,8 @@ from underpass.chat.tree import below, branch_to, head_without, newest_leaf
 from underpass.core.errors import Conflict, NotFound
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal
-from underpass.core.states import MessageStatus
+from underpass.core.states import UNFINISHED, MessageStatus
 from underpass.store import MessageRecord
-
-_UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)
 
 
 class Branches:
@@ -90,7 +88,7 @@ def _copies(branch: list[MessageRecord], chat_id: str) -> list[MessageRecord]:
     """The branch for another chat; an answer that is being written is there as far as it came."""
     copies: list[MessageRecord] = []
     for message in branch:
-        is_unfinished = message.status in _UNFINISHED
+        is_unfinished = message.status in UNFINISHED
         copies.append(
             replace(
                 message,

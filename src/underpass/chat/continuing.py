@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from underpass.core.errors import Conflict, InvalidRequest
-from underpass.core.states import MessageStatus
+from underpass.core.states import UNFINISHED, MessageStatus
 from underpass.store import MessageRecord
 
 IN_WORDS = (
@@ -14,12 +14,11 @@ IN_WORDS = (
     "characters, repeat nothing, and add no introduction."
 )
 _EARLY = (MessageStatus.STOPPED, MessageStatus.INTERRUPTED, MessageStatus.FAILED)
-_UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)
 
 
 def check_continuable(message: MessageRecord) -> None:
     """Raises Conflict (`answer_in_progress`) or InvalidRequest (`not_continuable`)."""
-    if message.status in _UNFINISHED:
+    if message.status in UNFINISHED:
         raise in_progress(message)
     if message.role != "assistant":
         raise InvalidRequest(

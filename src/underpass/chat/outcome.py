@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from underpass.chat.assemble import Assembler, read_error
-from underpass.chat.pieces import AnswerError
+from underpass.chat.pieces import AnswerError, Piece, PieceKind, tool_calls_of
 from underpass.core.errors import AppError, TunnelError
 from underpass.core.states import MessageStatus
+from underpass.store import MessageRecord
 
 _STATUS_HINTS = {
     401: "The model server wants its own key: start the tunnel with --upstream-key-file.",
@@ -54,6 +55,16 @@ class Stopwatch:
         if has_text and self.first_text_at is None:
             self.first_text_at = now
         self.last_at = now
+
+
+def whole(before: MessageRecord, pieces: list[Piece]) -> dict[str, Any]:
+    """A message's words: those it had before its run, and what the run adds to them."""
+    calls = [*(before.tool_calls or ()), *tool_calls_of(pieces)]
+    return {
+        "content": before.content + _text(pieces, PieceKind.TEXT),
+        "reasoning": before.reasoning + _text(pieces, PieceKind.REASONING),
+        "tool_calls": [{**call, "index": place} for place, call in enumerate(calls)] or None,
+    }
 
 
 def timings(watch: Stopwatch, assembler: Assembler, *, has_reasoning: bool) -> dict[str, Any]:
@@ -145,3 +156,7 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
+
+
+def _text(pieces: list[Piece], kind: PieceKind) -> str:
+    return "".join(piece.text for piece in pieces if piece.kind is kind)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from underpass.chat.asking import Answer
+from underpass.chat.asking import Answer, drain
 from underpass.chat.assemble import Assembler
 from underpass.chat.continuing import as_continuation
 from underpass.chat.equipment import Tools
@@ -27,8 +27,9 @@ from underpass.chat.outcome import (
     ending_of_refusal,
     is_place_gone,
     timings,
+    whole,
 )
-from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond, tool_calls_of
+from underpass.chat.pieces import AnswerError, Piece, PieceKind, beyond
 from underpass.chat.places import takes_images
 from underpass.chat.shapes import message_out, provider_out
 from underpass.core.errors import (
@@ -41,15 +42,14 @@ from underpass.core.errors import (
 )
 from underpass.core.principal import Principal
 from underpass.core.states import MESSAGE_MOVES, MessageStatus, move
+from underpass.gateway.call import MAX_ERROR_BYTES, read_up_to
 from underpass.registry.pick import Pick
 from underpass.store import MessageRecord, RunRecord
 
 MAX_ANSWER_CHARS = 8 * 1024 * 1024
-MAX_REFUSAL_BYTES = 64 * 1024
 WAIT_POLL_S = 0.25
 ASKED_IN_VAIN_S = 1.0
 """How long a server is left alone that was asked and said that it is loading."""
-DRAIN_S = 2.0
 STORE_RETRY_S = 2.0
 LOG = logging.getLogger(__name__)
 
@@ -157,7 +157,9 @@ class Run:
         """The answer as it is now."""
         if self.ended_at is not None:
             return self._message
-        return replace(self._message, status=self.record.status, **self._said(self.log.read()))
+        return replace(
+            self._message, status=self.record.status, **whole(self._message, self.log.read())
+        )
 
     # --- storage (called by the writer) ------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Run:
         await self._store_end()
         if answer is not None:
             if ending.status is MessageStatus.COMPLETE:
-                await _drain(answer)
+                await drain(answer)
             answer.release()
 
     async def _outcome(self) -> Ending:
@@ -216,7 +218,7 @@ class Run:
         else:
             answer = self._answer = await self._ask_when_ready(self._body)
         if answer.status >= 400:
-            return ending_of_refusal(answer.status, await _read_some(answer))
+            return ending_of_refusal(answer.status, await read_up_to(answer.read, MAX_ERROR_BYTES))
         while chunk := await answer.read():
             self._take(self._assembler.feed(chunk))
             self.upstream_offset += len(chunk)
@@ -354,7 +356,7 @@ class Run:
             ),
             finish_reason=self._assembler.finish_reason,
             waiting=None,
-            **self._said(pieces),
+            **whole(self._message, pieces),
         )
         self.record = replace(
             self.record, status=ending.status, error=error, ended_at=self._tools.clock.now()
@@ -363,17 +365,6 @@ class Run:
         self.log.finish(message_out(self._message))
         self.ended.set()
         self._tools.changed(self)
-
-    def _said(self, pieces: list[Piece]) -> dict[str, Any]:
-        """The message's words: those it had before its run, and what the run adds to them."""
-        before = self._message
-        calls = list(before.tool_calls or ())
-        calls += ({**call, "index": len(calls) + n} for n, call in enumerate(tool_calls_of(pieces)))
-        return {
-            "content": before.content + _text(pieces, PieceKind.TEXT),
-            "reasoning": before.reasoning + _text(pieces, PieceKind.REASONING),
-            "tool_calls": calls or None,
-        }
 
     async def _store_end(self) -> None:
         """Stores the whole answer; tries for as long as the store cannot write."""
@@ -414,25 +405,3 @@ class Run:
         waiting = self._message.waiting
         reason = waiting["message"] if waiting else None
         self.log.set_status(self.record.status.value, waiting=waiting, reason=reason, **more)
-
-
-def _text(pieces: list[Piece], kind: PieceKind) -> str:
-    return "".join(piece.text for piece in pieces if piece.kind is kind)
-
-
-async def _read_some(answer: Answer) -> bytes:
-    """The beginning of an error's body: enough to say what it is."""
-    body = bytearray()
-    while len(body) < MAX_REFUSAL_BYTES and (chunk := await answer.read()):
-        body += chunk
-    return bytes(body[:MAX_REFUSAL_BYTES])
-
-
-async def _drain(answer: Answer) -> None:
-    """Lets a server that said `[DONE]` close its answer by itself, and closes it otherwise."""
-    try:
-        async with asyncio.timeout(DRAIN_S):
-            while await answer.read():
-                pass
-    except (TimeoutError, AppError):
-        answer.cancel("done")

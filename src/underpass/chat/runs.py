@@ -301,6 +301,8 @@ class Runs:
             is_ours = record.id in self._runs or record.id in self._beginning
             if is_ours or now - record.heartbeat_at < self._orphan_s:
                 continue
+            if self._orphan_s and not await self._claim(record, now):
+                continue
             message = await self._store.messages.get(record.message_id)
             owner = await self._store.users.get(record.owner_id)
             groups = frozenset(await self._store.groups.of_user(owner.id))
@@ -314,6 +316,12 @@ class Runs:
             run.stored_position = run.log.position
             self._runs[run.id] = run
             run.start()
+
+    async def _claim(self, record: RunRecord, now: float) -> bool:
+        """Whether this hub is the one that goes on with the run: of those that share a store and
+        look at the same time one is, and a hub that was only slow keeps what it has."""
+        as_read = {"heartbeat_at": record.heartbeat_at, "ended_at": None}
+        return await self._store.runs.update_when(record.id, as_read, heartbeat_at=now) is not None
 
 
 def _unasked(record: RunRecord) -> dict[str, Any] | None:

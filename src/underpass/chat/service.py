@@ -37,7 +37,7 @@ from underpass.core.errors import (
 )
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal
-from underpass.core.states import MessageStatus
+from underpass.core.states import UNFINISHED, MessageStatus
 from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.store import ChatRecord, MessageRecord, RunRecord, Store, words_of
@@ -47,7 +47,6 @@ UNDO_S = 600.0
 TIDY_S = 15.0
 MAX_RUNS_PER_USER = 64
 LOG = logging.getLogger(__name__)
-_UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +378,7 @@ def _parent(
             code="message_empty",
             hint="Write something, or name a message of yours as parent_id.",
         )
-    if parent is not None and parent.status in _UNFINISHED:
+    if parent is not None and parent.status in UNFINISHED:
         raise Conflict(
             "The answer above is still being written.",
             code="answer_in_progress",

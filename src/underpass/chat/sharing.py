@@ -14,11 +14,9 @@ from underpass.chat.tree import branch_to, head_of
 from underpass.core.errors import Conflict, InvalidRequest, NotFound
 from underpass.core.ids import new_id
 from underpass.core.principal import Principal
-from underpass.core.states import MessageStatus
+from underpass.core.states import UNFINISHED, MessageStatus
 from underpass.core.times import iso
 from underpass.store import ChatRecord, MessageRecord, ShareRecord, Store
-
-_UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)
 
 
 class Sharing:
@@ -137,7 +135,7 @@ def _summary(share: ShareRecord, owner: str) -> Json:
 def _as_shared(message: MessageRecord) -> Json:
     """A message as others may see it: which model answered, not where it runs."""
     out = message_out(message)
-    if message.status in _UNFINISHED:
+    if message.status in UNFINISHED:
         out["status"] = MessageStatus.STOPPED.value
     private = dict.fromkeys(("provider", "run_id", "error", "waiting"))
     return {**out, **private, "continued_chars": 0}

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from underpass.core.clock import Clock
 from underpass.core.errors import Conflict, NotFound, TooLarge, TooMany
-from underpass.core.states import MessageStatus
+from underpass.core.states import UNFINISHED
 from underpass.store import ChatRecord, MessageRecord, RunRecord, Store
 
 TEMPORARY_S = 3600.0
@@ -155,7 +155,7 @@ class Memory:
         """Forgets what was not used for an hour and is not being written."""
         now = self._clock.monotonic()
         for kept in list(self._kept.values()):
-            is_busy = any(one.status in _UNFINISHED for one in kept.messages.values())
+            is_busy = any(one.status in UNFINISHED for one in kept.messages.values())
             if now - kept.used_at > TEMPORARY_S and not is_busy:
                 self.remove(kept.chat.id)
 
@@ -258,6 +258,3 @@ class Memory:
     def _touched(self, kept: _Kept) -> _Kept:
         kept.used_at = self._clock.monotonic()
         return kept
-
-
-_UNFINISHED = (MessageStatus.STREAMING, MessageStatus.WAITING)

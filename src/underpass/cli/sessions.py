@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from underpass.cli import options
+from underpass.cli import session_options as its
 from underpass.cli.client import HubClient, connect, run
 from underpass.cli.output import (
     note,
@@ -27,47 +28,6 @@ from underpass.core.names import close_matches
 
 app = typer.Typer(help="Sessions: compute with a model server in it.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The session's name or id.")]
-Names = Annotated[list[str], typer.Argument(help="Names or ids of sessions.")]
-
-Template = Annotated[
-    str | None,
-    typer.Option(
-        help="demo, llama.cpp, ollama, vllm, sglang, tgi, transformers, custom, or your site's."
-    ),
-]
-Model = Annotated[str | None, typer.Option(help="The model: a name, a file or a folder.")]
-Command = Annotated[
-    str | None, typer.Option(help="Your server, with {port} or {socket} filled in.")
-]
-ItsName = Annotated[
-    str | None, typer.Option("--name", help="The session's and its provider's name.")
-]
-Cluster = Annotated[str | None, typer.Option(help="Where it runs; without it on the hub's own.")]
-Gpus = Annotated[int | None, typer.Option(help="GPUs, on a cluster with a scheduler.")]
-Partition = Annotated[str | None, typer.Option(help="The scheduler's partition or queue.")]
-Account = Annotated[str | None, typer.Option(help="The account that pays, on a cluster.")]
-Memory = Annotated[str | None, typer.Option(help="Memory, on a cluster with a scheduler: 64G.")]
-Time = Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")]
-Target = Annotated[
-    str | None, typer.Option(help="Where your server listens, if the command does not say.")
-]
-Arg = Annotated[
-    list[str] | None, typer.Option("--arg", help="One more word of the command; repeat it.")
-]
-Env = Annotated[
-    list[str] | None,
-    typer.Option("--env", help="NAME=VALUE, or NAME to pass your own value on; repeat it."),
-]
-Cwd = Annotated[str | None, typer.Option(help="Where the command starts.")]
-Param = Annotated[
-    list[str] | None, typer.Option("--param", help="Another NAME=VALUE of the template.")
-]
-OpenAi = Annotated[
-    bool, typer.Option("--openai/--no-openai", help="Whether its models become a provider.")
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait until its model answers.")]
-
 LOOK_S = 0.5
 ENDS = ("stopped", "failed")
 
@@ -80,23 +40,23 @@ class SessionEnded(AppError):
 
 @app.command("start")
 def start(
-    template: Template = None,
-    model: Model = None,
-    command: Command = None,
-    name: ItsName = None,
-    cluster: Cluster = None,
-    gpus: Gpus = None,
-    memory: Memory = None,
-    partition: Partition = None,
-    account: Account = None,
-    time: Time = None,
-    target: Target = None,
-    arg: Arg = None,
-    env: Env = None,
-    cwd: Cwd = None,
-    param: Param = None,
-    openai: OpenAi = True,
-    wait: Wait = False,
+    template: its.Template = None,
+    model: its.Model = None,
+    command: its.Command = None,
+    name: its.NewName = None,
+    cluster: its.Cluster = None,
+    gpus: its.Gpus = None,
+    memory: its.Memory = None,
+    partition: its.Partition = None,
+    account: its.Account = None,
+    time: its.Time = None,
+    target: its.Target = None,
+    arg: its.Arg = None,
+    env: its.Env = None,
+    cwd: its.Cwd = None,
+    param: its.Param = None,
+    openai: its.OpenAi = True,
+    wait: its.Wait = False,
     show_script: Annotated[
         bool, typer.Option("--show-script", help="Print the exact script and start nothing.")
     ] = False,
@@ -174,7 +134,7 @@ def list_sessions(as_json: options.Json = False, hub: options.Hub = None) -> Non
 
 @app.command("show")
 def show(
-    name: Name,
+    name: its.Name,
     script: Annotated[
         bool, typer.Option("--script", help="Print the script that its cluster was given.")
     ] = False,
@@ -221,7 +181,7 @@ def show(
 
 @app.command("logs")
 def logs(
-    name: Name,
+    name: its.Name,
     tail: Annotated[int, typer.Option(min=1, max=5000, help="How many of the last lines.")] = 200,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
     as_json: options.Json = False,
@@ -250,7 +210,7 @@ def logs(
 
 
 @app.command("stop")
-def stop(names: Names, hub: options.Hub = None) -> None:
+def stop(names: its.Names, hub: options.Hub = None) -> None:
     """Stop sessions: their model servers finish, then end.
 
     Example:
@@ -262,8 +222,8 @@ def stop(names: Names, hub: options.Hub = None) -> None:
 
 @app.command("restart")
 def restart(
-    name: Name,
-    wait: Wait = False,
+    name: its.Name,
+    wait: its.Wait = False,
     hub: options.Hub = None,
 ) -> None:
     """Start a session anew, with the same tunnel, provider and model ids.
@@ -285,7 +245,7 @@ def restart(
 
 
 @app.command("rm")
-def remove(names: Names, hub: options.Hub = None) -> None:
+def remove(names: its.Names, hub: options.Hub = None) -> None:
     """Remove ended sessions with their tunnels, providers and logs.
 
     Example:

@@ -120,6 +120,8 @@ MESSAGE_MOVES: Table[MessageStatus] = {
 }
 
 SESSION_ENDS = frozenset({_S.STOPPED, _S.FAILED})
+UNFINISHED = frozenset({_M.STREAMING, _M.WAITING})
+"""Of a message: its run has not ended."""
 
 
 def move(table: Table[Status], old: Status, new: Status) -> Status:

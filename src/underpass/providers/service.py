@@ -159,8 +159,8 @@ class CustomProviders:
 
     async def remove(self, caller: Principal, provider_id: str) -> ProviderRecord:
         """Removes it and ends its requests. Raises NotFound, NotAllowed."""
-        custom = self.managed(caller, provider_id)
         async with self._changing:
+            custom = self.managed(caller, provider_id)
             await self._store.providers.remove(custom.id)
             await self._let_go(custom)
         self._feed.publish(custom.record.owner_id, "provider", "delete", {"id": custom.id})
@@ -181,9 +181,10 @@ class CustomProviders:
         Raises NotFound, NotAllowed, Conflict (`tunnel_not_shareable`), InvalidRequest
         (`user_unknown`, `group_unknown`).
         """
-        custom = self.managed(caller, provider_id)
+        self.managed(caller, provider_id)
         permissions = await self.sharing.resolve(caller, users, groups, everyone=everyone)
         async with self._changing:
+            custom = self.managed(caller, provider_id)  # another one, if it was changed meanwhile
             before = custom.permissions
             await self._store.providers.set_permissions(custom.id, permissions)
             custom.permissions = permissions
@@ -238,13 +239,18 @@ class CustomProviders:
 
     async def let_go_of_user(self, user_id: str) -> None:
         """The user is disabled or removed: nothing of theirs can be used any more."""
-        for custom in [one for one in self._custom.values() if one.record.owner_id == user_id]:
-            await self._let_go(custom)
+        # One at a time with changes: what is being changed would be put back behind our back.
+        async with self._changing:
+            theirs = [one for one in self._custom.values() if one.record.owner_id == user_id]
+            for custom in theirs:
+                await self._let_go(custom)
+        for custom in theirs:
             await self.sharing.announce(custom, is_owner_told=False)
 
     async def take_up_user(self, user_id: str) -> None:
         """The user is enabled again."""
-        await self._take_up(user_id)
+        async with self._changing:
+            await self._take_up(user_id)
 
     # --- inside ------------------------------------------------------------------------------
 

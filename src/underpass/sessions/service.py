@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from underpass.clusters import template as templates
 from underpass.clusters.base import Cluster
 from underpass.clusters.script import shown_command
-from underpass.clusters.template import Template
 from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound, StorageError
 from underpass.core.ids import hash_secret, new_id, new_secret
-from underpass.core.names import close_matches
 from underpass.core.principal import Principal
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.registry.feed import Feed
@@ -21,13 +18,13 @@ from underpass.registry.live import Registry
 from underpass.registry.pick import prefixes
 from underpass.sessions import views
 from underpass.sessions.attendant import Attendant
+from underpass.sessions.catalogue import Catalogue
 from underpass.sessions.facts import LinkState, Wish
 from underpass.sessions.logs import Logs
 from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
 from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
-from underpass.sessions.specs import order_of, session_spec
 from underpass.sessions.traffic import Traffic
 from underpass.sessions.tunnels import Tunnels
 from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
@@ -60,12 +57,10 @@ class Sessions:
         """
         settings = settings or SessionSettings(public_url=public_url.rstrip("/"))
         self._room = Room(store, registry, feed, clock or SystemClock(), settings)
-        self._templates = templates.load(templates_dir)
         self.places = Places(self._room, local)
-        programs = {t.program for t in self._templates.values() if t.program is not None}
-        self.places.programs = tuple(sorted(programs))
         self.tunnels = Tunnels(self._room)
         self._names = Names(self._room, self.tunnels)
+        self._catalogue = Catalogue(self._room, self.places, self._names, templates_dir)
         self._logs = Logs(self._room)
         self._traffic = Traffic(self._room)
         self.reconciler = Reconciler(self._room, self.places, self.tunnels, self._logs)
@@ -115,7 +110,7 @@ class Sessions:
         Raises InvalidRequest (names the parameter), NotFound (template, cluster), Conflict
         (`name_taken`, `template_unavailable`).
         """
-        record = await self._asked_for(
+        record = await self._catalogue.asked_for(
             caller, template=template, params=params, name=name, cluster=cluster, openai=openai
         )
         await self._room.store.sessions.add(record)
@@ -129,14 +124,14 @@ class Sessions:
 
         Raises what `start` raises, and LaunchRejected in the cluster's words.
         """
-        return await self._script_of(await self._asked_for(caller, **asked))
+        return await self._catalogue.script_of(await self._catalogue.asked_for(caller, **asked))
 
     async def script(self, caller: Principal, session_id: str) -> str:
         """The script of a session's present or last launch. Raises NotFound, Conflict."""
         record = (await self._own(caller, session_id)).record
         if record.is_attached:
             raise Conflict("A session that an agent opened has no script.", code="session_attached")
-        return await self._script_of(record)
+        return await self._catalogue.script_of(record)
 
     async def attach(
         self, caller: Principal, *, name: str | None, host: str, replace: bool = False
@@ -203,13 +198,13 @@ class Sessions:
         Raises NotFound, Conflict (`session_live`).
         """
         live = await self._own(caller, session_id)
-        if live.record.status not in SESSION_ENDS:
-            raise Conflict(
-                f"The session {live.record.name} is {live.record.status}.",
-                code="session_live",
-                hint="Stop it first.",
-            )
         async with live.lock:
+            if live.record.status not in SESSION_ENDS:
+                raise Conflict(
+                    f"The session {live.record.name} is {live.record.status}.",
+                    code="session_live",
+                    hint="Stop it first.",
+                )
             for tunnel in await self._room.store.tunnels.of_session(session_id):
                 await self.tunnels.delete(live, tunnel)
             await self._room.store.sessions.remove(session_id)
@@ -276,15 +271,7 @@ class Sessions:
         self, caller: Principal, cluster: str | None = None
     ) -> list[dict[str, Any]]:
         """All templates, and why one cannot be used on that cluster. Raises NotFound."""
-        found = list(self._templates.values())
-        try:
-            place = await self.places.find(caller, cluster)
-            why_not = await self.places.why_not(place, found)
-        except NotFound as error:
-            if cluster is not None:
-                raise
-            why_not = {template.name: error.sentence() for template in found}
-        return [views.template(one, why_not=why_not.get(one.name)) for one in found]
+        return await self._catalogue.shown(caller, cluster)
 
     # --- tunnels and providers ----------------------------------------------------------------------
 
@@ -385,45 +372,6 @@ class Sessions:
             raise NotFound("There is no such session.")
         return live
 
-    async def _asked_for(
-        self,
-        caller: Principal,
-        *,
-        template: str,
-        params: dict[str, Any] | None = None,
-        name: str | None = None,
-        cluster: str | None = None,
-        openai: bool = True,
-    ) -> SessionRecord:
-        """The session that these choices come to, not stored yet."""
-        found = self._template(template)
-        launch = templates.launch(found, params or {})
-        place = await self.places.find(caller, cluster)
-        if self.places.is_online(place.id) and launch.software.is_plain:
-            why_not = (await self.places.why_not(place, [found])).get(found.name)
-            if why_not is not None:
-                raise Conflict(why_not, code="template_unavailable")
-        chosen = await self._names.free(caller, name, str((params or {}).get("model") or template))
-        return SessionRecord(
-            id=new_id("ses"),
-            owner_id=caller.user_id,
-            name=chosen,
-            created_at=self._room.clock.now(),
-            status_reason="Waiting to be given to its cluster.",
-            cluster_id=place.id,
-            template=found.name,
-            spec=session_spec(launch, params or {}, tunnel=chosen, openai=openai),
-        )
-
-    async def _script_of(self, record: SessionRecord) -> str:
-        cluster = self.places.cluster(record.cluster_id)
-        if cluster is None:
-            raise Conflict("The cluster that it ran on is gone.", code="cluster_gone")
-        tag = f"{record.id}.{record.spec.get('launch', 1)}"
-        return await cluster.show(
-            order_of(record, tag, "", self._room.settings.limits.stop_grace_s)
-        )
-
     async def _begin(self, record: SessionRecord) -> SessionRecord:
         live = await self._room.live_of(record.id)
         await self._room.publish(record)
@@ -445,13 +393,3 @@ class Sessions:
         was_submitted = spec.get("submitted") == spec.get("launch", 1) and not record.is_attached
         if record.job_id is None and was_submitted:
             live.in_doubt_since = now
-
-    def _template(self, name: str) -> Template:
-        found = self._templates.get(name)
-        if found is not None:
-            return found
-        close = close_matches(name, self._templates)
-        raise NotFound(
-            f"There is no template '{name[:80]}'.",
-            hint=f"There are: {', '.join(close or sorted(self._templates))}.",
-        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from underpass.core.errors import Conflict
 from underpass.store.chats import CHATS
@@ -125,12 +126,7 @@ class Answers:
     ) -> None:
         """Stores that an answer waits, or has begun; what it says is appended by batches."""
         async with self._database.write() as connection:
-            await connection.execute(
-                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
-            )
-            await connection.execute(
-                RUNS.update().where(RUNS.c.id == run_id).values(dict(run_changes))
-            )
+            await _change(connection, run_id, message_id, message_changes, run_changes)
 
     async def end(
         self,
@@ -141,10 +137,18 @@ class Answers:
     ) -> None:
         """Stores the finished answer; a chat that was removed meanwhile is no error."""
         async with self._database.write() as connection:
-            await connection.execute(
-                MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
-            )
-            await connection.execute(
-                RUNS.update().where(RUNS.c.id == run_id).values(dict(run_changes))
-            )
+            await _change(connection, run_id, message_id, message_changes, run_changes)
             await connection.execute(RUN_EVENTS.delete().where(RUN_EVENTS.c.run_id == run_id))
+
+
+async def _change(
+    connection: AsyncConnection,
+    run_id: str,
+    message_id: str,
+    message_changes: Mapping[str, Any],
+    run_changes: Mapping[str, Any],
+) -> None:
+    await connection.execute(
+        MESSAGES.update().where(MESSAGES.c.id == message_id).values(dict(message_changes))
+    )
+    await connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(dict(run_changes)))

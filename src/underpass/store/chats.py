@@ -6,7 +6,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from underpass.store.repository import PAGE_ITEMS, Page, Repository
-from underpass.store.tables import METADATA, Id, JsonValue, Seconds, Text, id_column, reference
+from underpass.store.tables import (
+    METADATA,
+    Id,
+    JsonValue,
+    Seconds,
+    Text,
+    id_column,
+    partial_index,
+    reference,
+)
 
 CHATS = sa.Table(
     "chats",
@@ -25,6 +34,7 @@ CHATS = sa.Table(
     sa.Column("archived_at", Seconds),
     sa.Column("deleted_at", Seconds),
     sa.Index("ix_chats_owner_id_updated_at", "owner_id", "updated_at"),
+    partial_index("ix_chats_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
 )
 
 

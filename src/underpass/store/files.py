@@ -1,7 +1,7 @@
 """Files: what people put into their messages, each with its content and what a model reads of it.
 
 The content is in the database, in parts: several hubs on one PostgreSQL all see it, a backup holds
-it, and it goes with the chat in one transaction (docs/decisions/0007).
+it, and it goes with the chat in one transaction (docs/decisions/0008).
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence

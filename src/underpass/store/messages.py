@@ -18,6 +18,7 @@ from underpass.store.tables import (
     Seconds,
     Text,
     id_column,
+    partial_index,
     reference,
 )
 
@@ -48,6 +49,7 @@ MESSAGES = sa.Table(
     sa.Column("deleted_at", Seconds),
     sa.Index("ix_messages_chat_id", "chat_id"),
     sa.Index("ix_messages_parent_id", "parent_id"),
+    partial_index("ix_messages_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
 )
 
 
@@ -132,8 +134,3 @@ class Messages(Repository[MessageRecord]):
     async def remove_deleted(self, before: float) -> int:
         """Delete for good what was deleted before a time; how many there were."""
         return await self._delete(MESSAGES.c.deleted_at <= before)
-
-    async def unfinished(self) -> tuple[MessageRecord, ...]:
-        """Messages whose answer is still to come: what a restarted hub takes up again."""
-        open_states = [MessageStatus.WAITING, MessageStatus.STREAMING]
-        return await self._all(MESSAGES.c.status.in_(open_states))

@@ -15,6 +15,7 @@ from underpass.store.tables import (
     Seconds,
     Text,
     id_column,
+    partial_index,
     reference,
 )
 
@@ -37,6 +38,7 @@ RUNS = sa.Table(
     sa.Column("asked", JsonValue),
     sa.Index("ix_runs_chat_id", "chat_id"),
     sa.Index("ix_runs_message_id", "message_id"),
+    partial_index("ix_runs_unfinished", "id", where="ended_at IS NULL"),
 )
 
 
@@ -72,7 +74,3 @@ class Runs(Repository[RunRecord]):
     async def unfinished(self) -> tuple[RunRecord, ...]:
         """Runs that have not ended, oldest first: what a restarted hub takes up again."""
         return await self._all(RUNS.c.ended_at.is_(None))
-
-    async def of_chat(self, chat_id: str) -> tuple[RunRecord, ...]:
-        """A chat's runs, oldest first."""
-        return await self._all(RUNS.c.chat_id == chat_id)

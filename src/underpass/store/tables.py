@@ -104,3 +104,9 @@ def reference(
     """
     key = sa.ForeignKey(target, ondelete="SET NULL" if is_optional else "CASCADE")
     return sa.Column(name, Id, key, nullable=is_optional, primary_key=primary_key)
+
+
+def partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """An index of the few rows that `where` holds for."""
+    condition = sa.text(where)
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)

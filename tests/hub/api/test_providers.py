@@ -3,7 +3,7 @@
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -429,3 +429,59 @@ async def test_a_disabled_owners_provider_rests(
     assert (await chat(bob)).status == 200
     assert (await admin.delete(f"/api/users/{alice.id}")).status == 204
     assert (await chat(bob)).status == 404
+
+
+async def during_a_change(
+    hub: RunningHub, mine: Browser, lab: dict[str, Any], act: Awaitable[Answer]
+) -> Answer:
+    """The answer to `act`, which came while the provider was being renamed to `new`."""
+    providers, update = hub.services.providers, hub.services.store.providers.update
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(provider_id: str, **changes: Any) -> Any:
+        if "name" in changes:
+            begun.set()
+            await may_go_on.wait()
+        return await update(provider_id, **changes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub.services.store.providers, "update", slow)
+        path, body = f"/api/providers/{lab['id']}", {"name": "new"}
+        renaming = asyncio.ensure_future(mine.patch(path, body))
+        await begun.wait()
+        acting = asyncio.ensure_future(act)
+        await eventually_async(lambda: bool(providers._changing._waiters))
+        may_go_on.set()
+        assert (await renaming).status == 200
+        return await acting
+
+
+async def test_a_grant_during_a_change_is_of_what_it_became(
+    hub: RunningHub, mine: Browser, lab: dict[str, Any]
+) -> None:
+    """Two requests at once: both are done, and neither brings back what was before the other."""
+    bob = await hub.program(await hub.key(await hub.user("bob")))
+    assert (await during_a_change(hub, mine, lab, share(mine, lab, users=["bob"]))).status == 200
+    (seen,) = (await bob.get("/api/providers")).json()["items"]
+    assert seen["name"].endswith("new")
+    assert (await chat(bob, model="new/stub")).status == 200
+    assert (await share(mine, lab)).status == 200
+    assert (await bob.get("/api/providers")).json()["items"] == []
+
+
+async def test_who_is_removed_during_a_change_leaves_nothing(
+    hub: RunningHub, mine: Browser, lab: dict[str, Any], alice: UserRecord, root: UserRecord
+) -> None:
+    """Neither a removed provider nor a disabled owner's is put back by the change that was on
+    its way."""
+    admin = await hub.program(await hub.key(root, "read", "sessions", "admin"))
+    disabling = admin.patch(f"/api/users/{alice.id}", {"is_disabled": True})
+    assert (await during_a_change(hub, mine, lab, disabling)).status == 200
+    assert hub.services.providers.all() == []
+    assert (await admin.patch(f"/api/users/{alice.id}", {"is_disabled": False})).status == 200
+    removing = admin.delete(f"/api/providers/{lab['id']}")
+    again = {**lab, "name": "new"}
+    assert (await during_a_change(hub, mine, again, removing)).status == 204
+    assert hub.services.providers.all() == []
+    watching = [task for task in asyncio.all_tasks() if task.get_name() == f"watch-{lab['id']}"]
+    assert watching == []

@@ -77,8 +77,7 @@ class Readers:
             raise _unreadable("It takes too long to read.") from None
         finally:
             if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
+                _kill(process)
                 await process.wait()
         try:
             return json.loads(said)
@@ -112,9 +111,14 @@ async def _taken(process: asyncio.subprocess.Process) -> bytes:
     while data := await process.stdout.read(65_536):
         said += data
         if len(said) > _MAX_OUT_BYTES:
-            process.kill()
+            _kill(process)
             return b""
     return bytes(said)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        process.kill()
 
 
 def _reading(said: Any) -> Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Any
 
@@ -219,7 +220,9 @@ class Files:
         sniffed = sniff(head)
         text, pages, media_type = "", None, sniffed.media_type
         if sniffed.kind is FileKind.TEXT:
-            text = decode(b"".join([data async for data in spool.read()]))
+            whole = b"".join([data async for data in spool.read()])
+            # A large one takes a moment, and others are served by this loop.
+            text = await asyncio.to_thread(decode, whole)
             if len(text) > MAX_CHARS:
                 text = text[:MAX_CHARS] + _CUT
             if not text.strip():

@@ -16,7 +16,7 @@ _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # With a byte order mark: UTF-16 is text too, though it is full of NULs.
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # What text never holds, and what is not text usually begins with.
-_CONTROLS = frozenset(range(32)) - {8, 9, 10, 11, 12, 13, 27}
+_CONTROLS = bytes(sorted(set(range(32)) - {8, 9, 10, 11, 12, 13, 27}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def decode(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    if any(byte in _CONTROLS for byte in data):
+    if _has_controls(data):
         raise UnsupportedMedia("The file is of a type that cannot be read here.", hint=WHAT_WORKS)
     try:
         return data.decode("utf-8")
@@ -98,4 +98,9 @@ def _picture(head: bytes) -> str | None:
 def _looks_like_text(head: bytes) -> bool:
     if head.startswith(tuple(mark for mark, _ in _MARKS)):
         return True
-    return not any(byte in _CONTROLS for byte in head)
+    return not _has_controls(head)
+
+
+def _has_controls(data: bytes) -> bool:
+    """A pass over 20 MiB takes hundredths of a second; byte by byte in Python it is a second."""
+    return len(data.translate(None, _CONTROLS)) < len(data)
