@@ -49,6 +49,25 @@ def check(parts: list[bytes], expected: Answered) -> None:
         piece.text.encode()
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (["half an answer", " is here"], " answer is here"),  # llama.cpp's echo, in its first piece
+        ([" answer", " half an"], " answer half an"),
+        (["half an", "half an answer"], "half anhalf an answer"),  # the model's own words
+        (["", "half an end"], " end"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_a_server_was_given_is_not_its_answer(said: list[str], kept: str, size: int) -> None:
+    """A server that goes on with a text may repeat it first; the text is not doubled."""
+    body = b"".join(delta(content=text) for text in said) + DONE
+    assembler = Assembler("half an")
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    pieces = [piece for part in parts for piece in assembler.feed(part)]
+    assert text_of([*pieces, *assembler.finish()], PieceKind.TEXT) == kept
+
+
 @pytest.mark.parametrize("name", CORPUS)
 @pytest.mark.parametrize("size", [None, 1, 5, 64])
 def test_corpus(name: str, size: int | None) -> None:

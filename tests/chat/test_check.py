@@ -1,5 +1,7 @@
 """What is refused before anything is stored."""
 
+import json
+
 import pytest
 
 from underpass.chat.check import (
@@ -33,6 +35,9 @@ def test_settings() -> None:
     assert checked_settings({"top_k": 3}) == {"top_k": 3}
     with pytest.raises(TooLarge):
         checked_settings({"grammar": "x" * 70_000})
+    for odd in ("NaN", "Infinity", "1e999"):
+        with pytest.raises(InvalidRequest, match="JSON does not have"):
+            checked_settings(json.loads('{"a": [' + odd + "]}"))
 
 
 def test_title() -> None:

@@ -86,6 +86,21 @@ def test_errors(error: AppError, has_content: bool, status: str, is_gone: bool) 
         (422, b'{"message": "m"}', "upstream_error", "m", None),
         (500, b"<html>", "upstream_error", "The model server answered with status 500.", None),
         (401, b"", "upstream_error", "The model server answered with status 401.", "--upstream"),
+        # A number as the code, as llama.cpp sends it: the type says what it is.
+        (
+            400,
+            b'{"error": {"code": 400, "message": "m", "type": "exceed_context_size_error"}}',
+            "exceed_context_size_error",
+            "m",
+            "start a new one",
+        ),
+        (
+            400,
+            b'{"error": {"message": "The maximum context length is 8."}}',
+            "upstream_error",
+            "The maximum context length is 8.",
+            "start a new one",
+        ),
         (413, b"[]", "upstream_error", "The model server answered with status 413.", "Shorten"),
     ],
 )

@@ -153,6 +153,21 @@ async def test_wrong_input(
     assert said.out == ""
 
 
+async def test_a_refused_question_leaves_no_chat(
+    hub: RunningHub, shell: Terminal, model: ScriptedModel, tmp_path: Path
+) -> None:
+    """An empty chat would stand first in the list, and `--chat last` would go on with it."""
+    damaged = tmp_path / "damaged.docx"
+    damaged.write_bytes(b"PK\x03\x04 no archive")
+    assert (await shell.run("chat", "gpu/x", "hi")).code == 1
+    assert (await shell.run("chat", "-m", "hi", "--file", str(damaged))).code == 1
+    page = await hub.browser("alice")
+    assert (await page.get("/api/chats")).json()["items"] == []
+    await shell.run("chat", "-m", "first")
+    assert (await shell.run("chat", "gpu/x", "-m", "hi", "--chat", "last")).code == 1
+    assert len((await page.get("/api/chats")).json()["items"]) == 1
+
+
 async def test_an_answer_that_fails(shell: Terminal, model: ScriptedModel) -> None:
     """What came is printed, the reason is said, and the exit code is 1."""
     model.is_scripted = True

@@ -101,6 +101,8 @@ async def test_a_chat_is_sorted_from_its_menu_by_keyboard(page: Page, place: Pla
     await more.focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    lines = [await line.bounding_box() for line in await page.get_by_role("menuitem").all()]
+    assert len({line["height"] for line in lines if line}) == 1, "a line of the menu is broken"
     await page.keyboard.press("Enter")
     await page.get_by_label("Title of the chat").fill("Teapot")
     await page.keyboard.press("Enter")
@@ -249,7 +251,9 @@ async def test_a_shared_chat_is_read_by_whom_it_names(
     context = await chromium.new_context()
     his = await context.new_page()
     await _sign_in(his, place.stack.url, place.bob)
-    await his.goto(await link.inner_text())
+    await his.get_by_role("link", name="Shared with you").click()
+    await his.get_by_role("link", name="For bob").click()
+    await expect(his).to_have_url(await link.inner_text())
     await expect(his.get_by_role("article", name="Answer")).to_contain_text("Look at this.")
     await page.get_by_role("button", name="Stop sharing").click()
     await expect(link).to_have_count(0)

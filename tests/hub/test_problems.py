@@ -37,6 +37,17 @@ def test_waiting_times_are_whole_seconds() -> None:
     assert answer.headers["Retry-After"] == "2"
 
 
+async def test_what_is_not_json_is_called_so(hub: RunningHub, alice: UserRecord) -> None:
+    """And not by the number of the byte where a parser gave up."""
+    page = await hub.browser("alice")
+    headers = {**page.headers, "Content-Type": "application/json"}
+    sending = page.http.post(page.url + "/api/chats", data=b"{", headers=headers)
+    async with sending as answer:
+        said = await answer.json(content_type=None)
+    assert (said["status"], said["code"]) == (400, "invalid_request")
+    assert said["detail"] == "The body is not valid JSON."
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

@@ -46,6 +46,21 @@ async def test_every_page_is_the_one_document(hub: RunningHub, ui: Path) -> None
     assert (await program.get("/chatty")).status == 404
 
 
+async def test_a_person_at_a_wrong_address_gets_a_page(hub: RunningHub, ui: Path) -> None:
+    """The UI says it in words; a program gets the problem, and the API's are never pages."""
+    program = await hub.program()
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/chatty", "/assets/gone.js", "/..%2foutside.txt"):
+        answer = await program.get(path, **browser)
+        assert (answer.status, answer.body.decode()) == (404, INDEX), path
+        assert answer.headers["Cache-Control"] == "no-store"
+    for path in ("/api/nothing", "/v1/nothing"):
+        answer = await program.get(path, **browser)
+        assert (answer.status, answer.headers["Content-Type"][:12]) == (404, "application/"), path
+    assert (await program.get("/chatty")).json()["code"] == "not_found"
+    assert (await program.call("POST", "/chatty", **browser)).status == 404
+
+
 async def test_hashed_files_are_kept_for_ever_and_travel_small(hub: RunningHub, ui: Path) -> None:
     """Their name changes with their content."""
     program = await hub.program()

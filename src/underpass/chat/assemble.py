@@ -24,9 +24,13 @@ _MAX_MESSAGE_CHARS = 2_000
 
 
 class Assembler:
-    """Takes the bytes of one answer and gives its pieces as they become certain."""
+    """Takes the bytes of one answer and gives its pieces as they become certain.
 
-    def __init__(self) -> None:
+    `so_far`: the text that a server was asked to go on with. Some servers (llama.cpp in some of its
+    versions) repeat all of it at the head of their first piece, and do not say so; it is left out.
+    """
+
+    def __init__(self, so_far: str = "") -> None:
         self.usage: dict[str, Any] | None = None
         """Token counts, as the server sent them."""
         self.server_timings: dict[str, Any] | None = None
@@ -42,6 +46,7 @@ class Assembler:
         self._sse = SseDecoder()
         self._whole: bytearray | None = None
         self._is_undecided = True
+        self._so_far = so_far
         self._think = ThinkSplitter()
         self._tools = ToolCallIndexer()
         self._surrogates = {PieceKind.TEXT: "", PieceKind.REASONING: ""}
@@ -161,11 +166,20 @@ class Assembler:
                 thought = _plain(part.get("thinking") or part.get("text") or part.get("reasoning"))
                 self._add(PieceKind.REASONING, thought, pieces)
             else:
-                text = _plain(part)
+                text = self._without_echo(_plain(part))
                 if text:
                     pieces += self._split(self._think.feed(text))
 
     # --- text --------------------------------------------------------------------------------
+
+    def _without_echo(self, text: str) -> str:
+        """The text without what the server was given. Only its first piece can be such an echo, and
+        only when it holds more than that: a model that says one word twice is no echo."""
+        if not text:
+            return text
+        so_far, self._so_far = self._so_far, ""
+        is_echo = len(text) > len(so_far) and text.startswith(so_far)
+        return text[len(so_far) :] if is_echo else text
 
     def _split(self, parts: Iterable[tuple[str, bool]]) -> list[Piece]:
         pieces: list[Piece] = []

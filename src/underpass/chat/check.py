@@ -32,7 +32,14 @@ def checked_settings(settings: dict[str, Any] | None) -> dict[str, Any]:
     """Request fields for the model server; raises InvalidRequest or TooLarge."""
     settings = settings or {}
     check_settings(settings)
-    if len(json.dumps(settings)) > MAX_SETTINGS_CHARS:
+    try:
+        written = json.dumps(settings, allow_nan=False)
+    except ValueError:
+        # Python reads `NaN`, and no browser and no model server does: the chat could not be opened.
+        raise InvalidRequest(
+            "A setting is a number that JSON does not have.", hint="Leave out NaN and Infinity."
+        ) from None
+    if len(written) > MAX_SETTINGS_CHARS:
         raise TooLarge(f"The settings are over the limit of {MAX_SETTINGS_CHARS:,} characters.")
     return settings
 

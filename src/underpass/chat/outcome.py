@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ _STATUS_HINTS = {
     413: "Shorten the chat, or start a new one.",
     429: "The server is busy: try again in a moment.",
 }
+_TOO_LONG = "The chat is longer than this model can read: start a new one, or ask another model."
+# llama.cpp's word for it, and that of OpenAI, vLLM and others.
+_TOO_LONG_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+_TOO_LONG_WORDS = re.compile(r"maximum context length|context (size|window|length)", re.IGNORECASE)
 # The place where the answer was made went away: what came is good, and can be continued.
 _PLACE_GONE = frozenset(
     {"tunnel_stopped", "tunnel_lost", "upstream_unreachable", "stream_reset", "resume_expired"}
@@ -129,6 +134,8 @@ def ending_of_refusal(status: int, body: bytes) -> Ending:
         error = read_error(document) or read_error(document, is_error_event="message" in document)
     if error is None:
         error = AnswerError("upstream_error", f"The model server answered with status {status}.")
+    elif status == 400 and (error.code in _TOO_LONG_CODES or _TOO_LONG_WORDS.search(error.message)):
+        hint = _TOO_LONG
     return Ending(MessageStatus.FAILED, AnswerError(error.code, error.message, error.hint or hint))
 
 

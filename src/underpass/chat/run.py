@@ -81,7 +81,7 @@ class Run:
         self._principal = principal
         self._body = body
         self._tools = tools
-        self._assembler = Assembler()
+        self._assembler = Assembler(message.content[: message.continued_chars])
         self._watch = Stopwatch(tools.clock.monotonic())
         self._answer: Answer | None = None
         self._adopted: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

@@ -19,7 +19,7 @@ import typer
 
 from underpass.cli import chat_history, options
 from underpass.cli.answer import Printer, follow
-from underpass.cli.client import HubClient, connect, run
+from underpass.cli.client import HubClient, HubError, connect, run
 from underpass.cli.interrupts import Interrupts
 from underpass.cli.output import note, print_json
 from underpass.cli.providers import models_of
@@ -207,11 +207,18 @@ async def _one_turn(talk: Talk, content: str) -> tuple[Talk, dict[str, Any]]:
 async def _sent(
     client: HubClient, talk: Talk, content: str, interrupts: Interrupts
 ) -> tuple[Talk, dict[str, Any]]:
+    is_new = talk.chat_id is None
     talk = await _settled(client, talk)
     body: dict[str, Any] = {"content": content, "model": talk.model, "settings": talk.settings}
-    if talk.files:
-        body["attachments"] = await _uploaded(client, talk)
-    sent = await client.post(f"/api/chats/{talk.chat_id}/messages", body)
+    try:
+        if talk.files:
+            body["attachments"] = await _uploaded(client, talk)
+        sent = await client.post(f"/api/chats/{talk.chat_id}/messages", body)
+    except HubError:
+        # The hub refused it: a chat without a message would only stand in the list, as its newest.
+        if is_new:
+            await client.delete(f"/api/chats/{talk.chat_id}")
+        raise
     printer = Printer(shows_reasoning=talk.shows_reasoning, is_quiet=talk.as_json)
     said = await follow(client, sent["run"]["id"], printer, interrupts)
     return replace(talk, files=()), said

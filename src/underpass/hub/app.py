@@ -41,7 +41,7 @@ from underpass.hub.link import LinkApp
 from underpass.hub.links import Links
 from underpass.hub.metrics import Metrics
 from underpass.hub.services import Services
-from underpass.hub.static import StaticFiles
+from underpass.hub.static import StaticFiles, wants_page
 from underpass.hub.usage import UsageWriter
 from underpass.providers.networks import Networks
 from underpass.providers.service import CustomProviders, ProviderSettings
@@ -239,6 +239,9 @@ class HubApp:
         elif path in health.PATHS:
             await self._health(scope, receive, send)
         elif not self._static.has(path):
+            if wants_page(scope):
+                await self._static.not_here(scope, send)
+                return
             raise problems.plain(404, "not_found", "There is nothing at this address.")
         elif scope["method"] not in ("GET", "HEAD"):
             raise problems.plain(

@@ -89,6 +89,11 @@ async def _app_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if any(one.get("type") == "json_invalid" for one in error.errors()):
+        problem = InvalidRequest(
+            "The body is not valid JSON.", hint="Send one JSON document in UTF-8."
+        )
+        return answer(problem, request_id_of(request.scope))
     faults = [_fault(one) for one in error.errors()]
     first = faults[0] if faults else {"field": "", "message": "The request is malformed"}
     where = f"{first['field']}: " if first["field"] else ""

@@ -67,18 +67,21 @@ class StaticFiles:
             (b"etag", found.etag.encode()),
             (b"vary", b"accept-encoding"),
         ]
-        body = found.body
         if header(scope, b"if-none-match") == found.etag:
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        if found.compressed and "gzip" in (header(scope, b"accept-encoding") or ""):
-            body = found.compressed
-            headers.append((b"content-encoding", b"gzip"))
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        sent = b"" if scope["method"] == "HEAD" else body
-        await send({"type": "http.response.body", "body": sent})
+        await _send(scope, send, found, headers)
+
+    async def not_here(self, scope: Scope, send: Send) -> None:
+        """Answers a person's browser at an address that is nothing: the UI says so, in words."""
+        page = self._index()
+        headers = [(b"content-type", page.media_type.encode()), (b"cache-control", b"no-store")]
+        await _send(scope, send, page, headers, status=404)
+
+    def _index(self) -> _File:
+        page = self._load(self._folder, "index.html")
+        return page or _made(_NOT_BUILT.encode(), "text/html; charset=utf-8")
 
     def _find(self, path: str) -> _File | None:
         if path == "/manual/pages.json":
@@ -86,8 +89,7 @@ class StaticFiles:
         if path.startswith("/manual/") and path.endswith(".md"):
             return self._load(MANUAL, path.removeprefix("/manual/"))
         if not path.startswith("/assets/") and (path == "/" or _is_page(path)):
-            page = self._load(self._folder, "index.html")
-            return page or _made(_NOT_BUILT.encode(), "text/html; charset=utf-8")
+            return self._index()
         return self._load(self._folder, path.removeprefix("/"))
 
     def _load(self, folder: Path, name: str) -> _File | None:
@@ -120,6 +122,24 @@ def manual_pages() -> list[dict[str, str]]:
         first = file.read_text().partition("\n")[0]
         pages.append({"name": file.stem, "title": first.lstrip("# ").strip() or file.stem})
     return pages
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether a person's browser goes there, and not a program or a part of a page."""
+    return scope["method"] == "GET" and "text/html" in (header(scope, b"accept") or "")
+
+
+async def _send(
+    scope: Scope, send: Send, file: _File, headers: list[tuple[bytes, bytes]], status: int = 200
+) -> None:
+    body = file.body
+    if file.compressed and "gzip" in (header(scope, b"accept-encoding") or ""):
+        body = file.compressed
+        headers.append((b"content-encoding", b"gzip"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    sent = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": sent})
 
 
 def _is_page(path: str) -> bool:

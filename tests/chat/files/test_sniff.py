@@ -14,7 +14,7 @@ from underpass.store import FileKind
     [
         (PNG, FileKind.IMAGE, "image/png"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", FileKind.IMAGE, "image/jpeg"),
-        (b"GIF89a\x01\x00", FileKind.IMAGE, "image/gif"),
+        (b"GIF89a\x01\x00\x01\x00", FileKind.IMAGE, "image/gif"),
         (b"RIFF\x24\x00\x00\x00WEBPVP8 ", FileKind.IMAGE, "image/webp"),
         (pdf("x"), FileKind.DOCUMENT, PDF),
         (b"\n\n" + pdf("x"), FileKind.DOCUMENT, PDF),
@@ -37,6 +37,11 @@ def test_what_is_refused() -> None:
     for head, kind, code in (
         (b"", InvalidRequest, "file_empty"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), InvalidRequest, "file_encrypted"),
+        (b"\x89PNG\r\n\x1a\nnope", InvalidRequest, "file_unreadable"),
+        (PNG[:16] + bytes(8) + PNG[24:], InvalidRequest, "file_unreadable"),
+        (b"\xff\xd8\xff\x00", InvalidRequest, "file_unreadable"),
+        (b"GIF89a", InvalidRequest, "file_unreadable"),
+        (b"RIFF\x24\x00\x00\x00WEBPnope", InvalidRequest, "file_unreadable"),
         (b"\x7fELF\x02\x01\x01\x00", UnsupportedMedia, "file_type_unsupported"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", UnsupportedMedia, "file_type_unsupported"),
     ):

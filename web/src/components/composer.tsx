@@ -14,6 +14,9 @@ import { RouteNotice } from './route-notice';
 import { isSendKey, noteComposed } from './send-key';
 import { UploadChips } from './upload-chips';
 
+/** What stands in the empty field: where nothing is kept, it says so as long as one writes. */
+const PLACEHOLDERS = { kept: 'Message…', temporary: 'Message… (temporary: nothing is stored)' } as const;
+
 interface ComposerProps {
   readonly conversation: Conversation;
   readonly onSent: () => void;
@@ -83,7 +86,13 @@ function Tools({ composing, conversation }: { readonly composing: Composing; rea
   );
 }
 
-function TextArea({ composing, send }: { readonly composing: Composing; readonly send: (event: Event) => void }) {
+interface TextAreaProps {
+  readonly composing: Composing;
+  readonly isTemporary: boolean;
+  readonly send: (event: Event) => void;
+}
+
+function TextArea({ composing, isTemporary, send }: TextAreaProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const text = composing.text.value;
   useEffect(() => {
@@ -104,7 +113,7 @@ function TextArea({ composing, send }: { readonly composing: Composing; readonly
       ref={area}
       rows={1}
       dir="auto"
-      placeholder="Message…"
+      placeholder={isTemporary ? PLACEHOLDERS.temporary : PLACEHOLDERS.kept}
       enterkeyhint={sendKey.value === 'enter' ? 'send' : 'enter'}
       value={text}
       onInput={(event) => composing.write(event.currentTarget.value)}
@@ -145,7 +154,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
       <div class={isTemporary ? 'composer-box is-temporary' : 'composer-box'}>
         <UploadChips uploads={uploads} onInline={(text) => composing.write(composing.text.peek() + text)} />
         <label class="unseen" for="message">Message</label>
-        <TextArea composing={composing} send={send} />
+        <TextArea composing={composing} isTemporary={isTemporary} send={send} />
         <Tools composing={composing} conversation={conversation} />
         {uploads.items.value.length > 0 && !hasWords && <p class="composer-hint">Write what to do with it.</p>}
         {live === null ? <SendButton canSend={canSend} /> : <StopButton live={live} onStop={stop} />}

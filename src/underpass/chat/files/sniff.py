@@ -28,13 +28,20 @@ class Sniffed:
 
 
 def sniff(head: bytes) -> Sniffed:
-    """What the beginning of a file says. Raises InvalidRequest (empty), UnsupportedMedia."""
+    """What the beginning of a file says. Raises InvalidRequest (empty, a broken picture),
+    UnsupportedMedia."""
     if not head:
         raise InvalidRequest(
             "The file is empty.", code="file_empty", hint="Look whether it was saved."
         )
     picture = _picture(head)
     if picture is not None:
+        if not _has_a_size(head):
+            raise InvalidRequest(
+                "The picture is damaged.",
+                code="file_unreadable",
+                hint="Open it, save it anew, and add that.",
+            )
         return Sniffed(FileKind.IMAGE, picture)
     # Readers of PDF take it with a little something ahead of it.
     if b"%PDF-" in head[:1024]:
@@ -93,6 +100,26 @@ def _picture(head: bytes) -> str | None:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     return None
+
+
+def _has_a_size(head: bytes) -> bool:
+    """Whether a picture goes on as its kind does, as far as where its size stands. What is broken
+    further down is for the model server to say; pictures are not decoded here."""
+    if head.startswith(b"\x89PNG"):
+        return (
+            head[12:16] == b"IHDR"
+            and len(head) >= 24
+            and bytes(4)
+            not in (
+                head[16:20],
+                head[20:24],
+            )
+        )
+    if head.startswith(b"\xff\xd8"):
+        return len(head) > 4 and head[3] >= 0xC0
+    if head.startswith(b"GIF8"):
+        return len(head) >= 10
+    return head[12:16] in (b"VP8 ", b"VP8L", b"VP8X")
 
 
 def _looks_like_text(head: bytes) -> bool:
