@@ -65,16 +65,14 @@ async def test_what_was_deleted_is_not_sent(rig: ChatRig) -> None:
 async def test_what_was_deleted_earlier_stays_deleted(rig: ChatRig) -> None:
     """Only what went together comes back together, and never without what is above it."""
     chat = await rig.chat()
-    q1, _ = await turn(rig, chat, "one")
+    q1, a1 = await turn(rig, chat, "one")
     q2, _ = await turn(rig, chat, "two")
     await rig.chats.branches.delete(ANN, chat, q2)
     await rig.chats.branches.delete(ANN, chat, q1)
     with pytest.raises(NotFound):
         await rig.chats.branches.restore(ANN, chat, "msg_none")
     with pytest.raises(Conflict, match="above it"):
-        await rig.chats.branches.restore(
-            ANN, chat, (await rig.store.messages.deleted_of_chat(chat))[1].id
-        )
+        await rig.chats.branches.restore(ANN, chat, a1)
     await rig.chats.branches.restore(ANN, chat, q1)
     assert (await shown(rig, chat))[0] == ["one", "A to one"]
     await rig.chats.branches.restore(ANN, chat, q2)
