@@ -19,6 +19,9 @@ from tests.rig.waiting import eventually
 
 BOUND_S = 0.25
 # llama-server itself notices the close of a non-streaming client only once or twice a second.
+LOOK_S = 2.0
+"""What a look at another process's connections may take on a busy machine; the bound itself is
+measured where the stub notes the moment by its own clock."""
 LLAMA_OWN_S = 1.5
 JSON_ROUTES = [
     "/v1/chat/completions",
@@ -185,9 +188,8 @@ def test_llama_server_sees_it_before_the_first_byte(world: World, path: str) -> 
             caller = Caller(world, path, body, "application/json")
             eventually(partial(_is_waiting, world, waiting + 1), 10, "it waits for a slot")
             there = world.llama.callers()
-            moment = caller.go_away()
-            eventually(partial(_is_one_gone, world, there), BOUND_S)
-            assert time.monotonic() - moment < BOUND_S
+            caller.go_away()
+            eventually(partial(_is_one_gone, world, there), BOUND_S + LOOK_S)
     finally:
         for one in taken:
             one.go_away()
