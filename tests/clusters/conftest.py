@@ -1,5 +1,6 @@
 """A local cluster whose agent is a small stand-in, so that only the cluster is under test."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from underpass.clusters.base import JobOrder
 from underpass.clusters.local import LocalCluster
 
 # Called as an agent is: `-m underpass agent --spec FILE`. It shows what it got and runs the command.
+# A job's processes are found on the whole machine by its tag: each test process has one of its own.
+SESSION = f"ses_{os.getpid()}"
+TAG = f"{SESSION}.1"
+
 AGENT = """\
 import json, os, signal, subprocess, sys
 spec = json.load(open(sys.argv[sys.argv.index("--spec") + 1]))
@@ -54,9 +59,7 @@ def make_local(tmp_path: Path, agent: str) -> LocalCluster:
 MakeOrder = Callable[..., JobOrder]
 
 
-def order(
-    command: tuple[str, ...] = ("sleep", "600"), tag: str = "ses_1.1", **more: Any
-) -> JobOrder:
-    """An order for a session `ses_1`."""
+def order(command: tuple[str, ...] = ("sleep", "600"), tag: str = TAG, **more: Any) -> JobOrder:
+    """An order for this process's session."""
     fields: dict[str, Any] = {"session_id": tag.split(".")[0], "name": "box", "target": "{port}"}
     return JobOrder(tag=tag, token="ups_secret", command=command, **fields | more)

@@ -10,13 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.clusters.conftest import make_local, order
+from tests.clusters.conftest import SESSION, TAG, make_local, order
 from tests.rig.waiting import eventually, eventually_async
 from underpass.clusters.base import JobPhase, JobRef, JobReport
 from underpass.clusters.local import LocalCluster
 from underpass.core.errors import LaunchRejected
-
-TAG = "ses_1.1"
 
 
 async def report(local: LocalCluster) -> JobReport:
@@ -89,7 +87,7 @@ async def test_secrets_go_with_the_job(local: LocalCluster, tmp_path: Path) -> N
     await until_ended(local)
     left = {path.name for path in (tmp_path / "jobs" / TAG).iterdir()}
     assert not left & {"token", "server-key", "spec.json"}
-    assert await local.logs(JobRef(TAG), 10) == ["agent of ses_1"]
+    assert await local.logs(JobRef(TAG), 10) == [f"agent of {SESSION}"]
 
 
 async def test_cancel_asks_and_kill_makes_sure(local: LocalCluster, tmp_path: Path) -> None:
@@ -166,8 +164,8 @@ async def test_a_later_launch_replaces_the_folder_of_an_ended_one(
     """Folders do not pile up: a restart removes that of the launch before."""
     await local.submit(order(("true",)))
     await until_ended(local)
-    await local.submit(order(("true",), tag="ses_1.2"))
-    assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["ses_1.2"]
+    await local.submit(order(("true",), tag=f"{SESSION}.2"))
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [f"{SESSION}.2"]
 
 
 async def test_capabilities_say_which_programs_are_there(local: LocalCluster) -> None:
