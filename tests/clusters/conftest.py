@@ -20,12 +20,14 @@ AGENT = """\
 import json, os, signal, subprocess, sys
 spec = json.load(open(sys.argv[sys.argv.index("--spec") + 1]))
 print("agent of", spec["session_id"], flush=True)
-json.dump({"spec": spec, "token": open(spec["token_file"]).read(), "env": dict(os.environ),
-           "sid": os.getsid(0)}, open("seen.json", "w"))
-os.rename("seen.json", "seen")
+seen = {"spec": spec, "token": open(spec["token_file"]).read(), "env": dict(os.environ),
+        "sid": os.getsid(0)}
 child = subprocess.Popen(spec["command"], cwd=spec["cwd"], env={**os.environ, **spec["env"]},
                          start_new_session=True)
 signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+with open("seen.json", "w") as file:  # last: whoever sees it may send a signal
+    json.dump(seen, file)
+os.rename("seen.json", "seen")
 code = child.wait()
 sys.exit(code if code >= 0 else 0)
 """
