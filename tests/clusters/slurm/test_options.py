@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clusters.conftest import order
+from tests.clusters.conftest import TAG, order
 from underpass.clusters.base import Resources
 from underpass.clusters.slurm import options
 from underpass.core.errors import LaunchRejected
@@ -33,8 +33,8 @@ def test_all_that_can_be_asked_for() -> None:
         "--time=0-04:00:00",
         "--partition=gpu,long",
         "--signal=B:USR1@300",
-        "--comment=underpass:ses_1.1",
-        "--job-name=box.ses_1.1",
+        f"--comment=underpass:{TAG}",
+        f"--job-name=box.{TAG}",
     ):
         assert f"#SBATCH {line}" in lines
 
