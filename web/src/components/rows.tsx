@@ -1,6 +1,6 @@
 import { Component, createRef, type ComponentChildren, type RefObject } from 'preact';
 import type { Cell } from '../state/cells';
-import { covers, offsetOf, rangeAtEnd, rangeFor, RowHeights, type Range, type View } from '../state/visible';
+import { covers, offsetOf, rangeAtEnd, rangeFor, rangeTowards, RowHeights, WHOLE, type Range, type View } from '../state/visible';
 
 interface RowsProps {
   /** What scrolls. */
@@ -28,6 +28,8 @@ export class Rows extends Component<RowsProps> {
   /** The message to be brought into view after the next drawing. */
   #revealing: string | null = null;
   #observer: ResizeObserver | null = null;
+  /** The frame in which the next rows of a range are drawn that was too much for one. */
+  #nextFrame = 0;
 
   override componentDidMount(): void {
     this.#observer = new ResizeObserver((entries) => this.#measure(entries.map(({ target }) => target as HTMLElement)));
@@ -50,6 +52,7 @@ export class Rows extends Component<RowsProps> {
   }
 
   override componentWillUnmount(): void {
+    cancelAnimationFrame(this.#nextFrame);
     this.#observer?.disconnect();
     this.props.box.current?.removeEventListener('scroll', this.#onScroll);
     window.removeEventListener('beforeprint', this.#drawAll);
@@ -66,11 +69,11 @@ export class Rows extends Component<RowsProps> {
     this.forceUpdate();
   }
 
-  /** Browsers tell of scrolling once a frame, when the sizes are known: reading them here costs nothing. */
+  /** Browsers tell of scrolling before they draw a frame, when the sizes are known: reading them here costs nothing. */
   readonly #onScroll = (): void => {
     const range = this.#range;
     if (this.#isWhole || (range !== null && covers(range, this.#ids.length, this.#drawnPx(range), this.#view()))) return;
-    this.forceUpdate();
+    this.#drawSoon();
   };
 
   readonly #drawAll = (): void => {
@@ -101,7 +104,20 @@ export class Rows extends Component<RowsProps> {
     const view = this.#view();
     if (this.#revealing !== null && this.#range !== null) return this.#range;
     if (this.props.isAtEnd()) return rangeAtEnd(this.#ids, this.#heights, view.height || FIRST_VIEW.height);
-    return rangeFor(this.#ids, this.#heights, view);
+    const wanted = rangeFor(this.#ids, this.#heights, view);
+    if (this.#range === null || count <= WHOLE) return wanted;
+    const range = rangeTowards(this.#ids, this.#heights, this.#range, wanted, view);
+    if (range.from > wanted.from || range.to < wanted.to) this.#drawSoon();
+    return range;
+  }
+
+  /** Once a frame, whoever asks: scrolling, or a range that is drawn in parts. */
+  #drawSoon(): void {
+    if (this.#nextFrame !== 0) return;
+    this.#nextFrame = requestAnimationFrame(() => {
+      this.#nextFrame = 0;
+      this.forceUpdate();
+    });
   }
 
   /** One function for each row, so that drawing anew does not begin measuring anew. */

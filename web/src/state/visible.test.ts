@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { covers, offsetOf, rangeAtEnd, rangeFor, RowHeights } from './visible';
+import { covers, offsetOf, rangeAtEnd, rangeFor, rangeTowards, RowHeights, type Range, type View } from './visible';
 
 const IDS = Array.from({ length: 2000 }, (_, index) => `m${index}`);
 
@@ -45,6 +45,40 @@ describe('the rows that are drawn', () => {
     expect([at(50_400), at(49_600)]).toEqual([false, false]);
     const end = rangeAtEnd(IDS, heights, 800);
     expect(covers(end, IDS.length, (end.to - end.from) * 100, { top: 199_200, height: 800 })).toBe(true);
+  });
+});
+
+describe('the way to a new range', () => {
+  const heights = measured(100);
+  const view = (top: number): View => ({ top, height: 800 });
+  const steps = (start: Range, to: View): Range[] => {
+    const wanted = rangeFor(IDS, heights, to);
+    const ranges = [start];
+    for (let last = start; last.from > wanted.from || last.to < wanted.to || ranges.length === 1; ) {
+      last = rangeTowards(IDS, heights, last, wanted, to);
+      ranges.push(last);
+      expect(ranges.length).toBeLessThan(40);
+    }
+    expect(ranges.at(-1)).toEqual(wanted);
+    return ranges.slice(1);
+  };
+
+  it('draws what is in view at once and the rest by a few rows', () => {
+    const far = steps(rangeFor(IDS, heights, view(0)), view(50_000));
+    expect(far[0]).toMatchObject({ from: 500, to: 508 });
+    let before = far[0];
+    for (const range of far.slice(1)) {
+      expect((before?.from ?? 0) - range.from + range.to - (before?.to ?? 0)).toBeLessThanOrEqual(2);
+      before = range;
+    }
+  });
+
+  it('keeps what is drawn already where the two overlap', () => {
+    const near = rangeFor(IDS, heights, view(50_000));
+    const up = steps(near, view(49_600));
+    expect(up[0]).toMatchObject({ from: near.from - 2 });
+    expect(up).toHaveLength(2);
+    expect(steps(near, view(50_400))[0]).toMatchObject({ to: near.to + 2 });
   });
 });
 

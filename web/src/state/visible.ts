@@ -9,6 +9,8 @@ export const WHOLE = 40;
 const AHEAD = 1.5;
 const LEAST_AHEAD = 1.25;
 const FIRST_GUESS_PX = 160;
+/** Rows beyond the view that are drawn in one frame: a question and its answer. */
+const ROWS_A_FRAME = 2;
 
 export class RowHeights {
   readonly #known = new Map<string, number>();
@@ -44,10 +46,10 @@ export function offsetOf(ids: readonly string[], heights: RowHeights, index: num
   return offset;
 }
 
-export function rangeFor(ids: readonly string[], heights: RowHeights, view: View): Range {
+export function rangeFor(ids: readonly string[], heights: RowHeights, view: View, ahead = AHEAD): Range {
   if (ids.length <= WHOLE) return { from: 0, to: ids.length, before: 0, after: 0 };
-  const low = view.top - AHEAD * view.height;
-  const high = view.top + (1 + AHEAD) * view.height;
+  const low = view.top - ahead * view.height;
+  const high = view.top + (1 + ahead) * view.height;
   let from = -1;
   let to = ids.length;
   let before = 0;
@@ -61,6 +63,25 @@ export function rangeFor(ids: readonly string[], heights: RowHeights, view: View
   });
   to = Math.max(to, from + 1);
   return { from, to, before, after: Math.max(0, offset - drawnTo) };
+}
+
+/**
+ * The next range on the way from what is drawn to what is wanted: all that is in view, and so few new
+ * rows beyond it that scrolling never waits for them. It is the wanted one when nothing is left to do.
+ */
+export function rangeTowards(ids: readonly string[], heights: RowHeights, drawn: Range, wanted: Range, view: View): Range {
+  const seen = rangeFor(ids, heights, view, 0);
+  const isNear = drawn.from < seen.to && drawn.to > seen.from;
+  let from = isNear ? Math.min(seen.from, Math.max(drawn.from, wanted.from)) : seen.from;
+  let to = isNear ? Math.max(seen.to, Math.min(drawn.to, wanted.to)) : seen.to;
+  const known = isNear ? Math.max(0, drawn.from - from) + Math.max(0, to - drawn.to) : to - from;
+  for (let left = ROWS_A_FRAME - known; left > 0; left -= 1) {
+    const isAboveNext = to >= wanted.to || (from > wanted.from && seen.from - from <= to - seen.to);
+    if (isAboveNext && from > wanted.from) from -= 1;
+    else if (to < wanted.to) to += 1;
+  }
+  const before = offsetOf(ids, heights, from);
+  return { from, to, before, after: offsetOf(ids, heights, ids.length) - offsetOf(ids, heights, to) };
 }
 
 /** The rows at the end of the list: where a chat opens. */

@@ -72,11 +72,23 @@ describe('MarkdownView', () => {
     const root = document.createElement('div');
     const view = new MarkdownView(root);
     view.update('First.\n\nSecond', false);
-    const first = root.firstElementChild?.firstElementChild;
+    const first = root.querySelector('p');
     view.update('First.\n\nSecond goes on and on', false);
     view.update('First.\n\nSecond goes on and on.\n\nThird', true);
-    expect(root.firstElementChild?.firstElementChild).toBe(first);
-    expect(root.children).toHaveLength(3);
+    expect(root.querySelector('p')).toBe(first);
+    expect(root.querySelectorAll('.md-block')).toHaveLength(3);
+  });
+
+  it('puts blocks into sections, which come and go with them', () => {
+    const root = document.createElement('div');
+    const view = new MarkdownView(root);
+    const text = Array.from({ length: 40 }, (_, index) => `Paragraph ${index}.`).join('\n\n');
+    view.update(text, false);
+    expect([...root.children].map((section) => section.childElementCount)).toEqual([16, 16, 8]);
+    view.update('Paragraph 0.', true);
+    expect([...root.children].map((section) => section.childElementCount)).toEqual([1]);
+    view.update('Paragraph 0.\n\nNext.', true);
+    expect(root.textContent.split(/\n/).filter(Boolean)).toEqual(['Paragraph 0.', 'Next.']);
   });
 
   it('keeps the text node of a growing code block', () => {

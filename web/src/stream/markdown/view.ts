@@ -14,11 +14,17 @@ interface Drawn {
   readonly element: HTMLElement;
 }
 
+/**
+ * Blocks stand in sections of so many. The browser watches, lays out and paints a section as one: with
+ * a section for every block, a long answer would cost more with each of its paragraphs.
+ */
+const SECTION_BLOCKS = 16;
+
 const CLOSED_FENCE = /^ {0,3}(`{3,}|~{3,})[^\n]*\n(?:[\s\S]*\n)? {0,3}\1[`~]*\s*$/;
 
 /**
  * Markdown in an element, kept up to date as the text grows. Each top-level block has its own
- * child; a block that did not change is not touched, so finished text costs nothing.
+ * element; a block that did not change is not touched, so finished text costs nothing.
  */
 export class MarkdownView {
   readonly #root: HTMLElement;
@@ -36,7 +42,7 @@ export class MarkdownView {
     this.#source = source;
     const blocks = this.#blocks.update(source, isDone);
     blocks.forEach((block, index) => this.#draw(block, index));
-    for (const { element } of this.#drawn.splice(blocks.length)) element.remove();
+    for (const { element } of this.#drawn.splice(blocks.length)) removeBlock(element);
   }
 
   #reset(): void {
@@ -49,7 +55,7 @@ export class MarkdownView {
   #draw(block: Block, index: number): void {
     const drawn = this.#drawn[index];
     if (drawn?.raw === block.raw && drawn.isFinal === block.isFinal) return;
-    const element = drawn?.element ?? this.#addElement();
+    const element = drawn?.element ?? this.#addElement(index);
     // A block that is not final may not leave its link definitions behind.
     const links = block.isFinal ? this.#links : { ...this.#links };
     const html = isUnwieldy(block.raw) ? plainHtml(block.raw) : blockToHtml(block.isFinal ? block.raw : heal(block.raw), links);
@@ -58,12 +64,24 @@ export class MarkdownView {
     if (block.isFinal || CLOSED_FENCE.test(block.raw)) finish(element);
   }
 
-  #addElement(): HTMLElement {
-    const element = document.createElement('div');
-    element.className = 'md-block';
-    this.#root.append(element);
-    return element;
+  #addElement(index: number): HTMLElement {
+    const section = index % SECTION_BLOCKS === 0 ? addDiv(this.#root, 'md-section') : this.#root.lastElementChild;
+    return addDiv(section ?? this.#root, 'md-block');
   }
+}
+
+function addDiv(parent: Element, name: string): HTMLElement {
+  const element = document.createElement('div');
+  element.className = name;
+  parent.append(element);
+  return element;
+}
+
+/** The blocks that go are the last ones; a section goes with the last of its own. */
+function removeBlock(block: HTMLElement): void {
+  const section = block.parentElement;
+  block.remove();
+  if (section?.childElementCount === 0) section.remove();
 }
 
 /** Heavy parts come after the words: colours and formulas appear when their code is loaded. */
