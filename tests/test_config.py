@@ -186,3 +186,41 @@ def test_a_flag_that_is_wrong_is_wrong_usage() -> None:
         with pytest.raises(ConfigError) as caught:
             load()
         assert caught.value.code == "flag_invalid"
+
+
+GOOD = 'issuer = "https://id.example.org"\nclient_id = "hub"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[openid.campus]\nclient_id = "x"', ("openid.campus.issuer",)),
+        ('[openid.campus]\nissuer = "http://id.example.org"\nclient_id = "x"', ("https://",)),
+        (
+            '[openid.campus]\nissuer = "https://u@id.org"\nclient_id = "x"',
+            ("openid.campus.issuer",),
+        ),
+        (f"[openid.campus]\n{GOOD}isuer = 1", ("openid.campus.isuer",)),
+        (f'[openid.campus]\n{GOOD}allowed_domains = ["*.org"]', ("allowed_domains",)),
+        (f'[openid.campus]\n{GOOD}admin_groups = ["a"]', ("groups_claim",)),
+        (f'[openid.campus]\n{GOOD}client_secret = "a"\nclient_secret_file = "b"', ("two ways",)),
+        (f'[openid."Cam pus"]\n{GOOD}', ("cannot name an issuer",)),
+        (f"[openid.a]\n{GOOD}[openid.b]\n{GOOD}", ("same issuer",)),
+    ],
+)
+def test_an_issuer_that_is_wrongly_set(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    """The whole name of the setting, and what is wrong with it."""
+    with pytest.raises(ConfigError) as caught:
+        HubConfig.load({}, write(tmp_path, text))
+    assert all(word in caught.value.sentence() for word in words), caught.value.sentence()
+
+
+def test_an_issuers_secret_is_never_shown(tmp_path: Path) -> None:
+    """Neither printed nor repeated in an error."""
+    text = f'[openid.campus]\n{GOOD}client_secret = "geheim"\n'
+    settings = HubConfig.load({}, write(tmp_path, text))
+    assert "geheim" not in repr(settings)
+    assert "geheim" not in settings.model_dump_json()
+    with pytest.raises(ConfigError) as caught:
+        HubConfig.load({}, write(tmp_path, text + "clock_skew_s = 'geheim'\n"))
+    assert "geheim" not in caught.value.sentence()

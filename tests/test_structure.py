@@ -41,10 +41,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 HUB_ONLY_PACKAGES = {
     *{"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "fastapi", "starlette", "uvicorn"},
     *{"argon2", "prometheus_client", "structlog", "uvloop", "httptools", "cryptography"},
-    *{"pydantic", "pydantic_settings"},
+    *{"pydantic", "pydantic_settings", "authlib", "joserfc", "segno"},
 }
 # The hub's settings, which nobody loads but a hub.
-OF_A_HUB = {"underpass.config.hub", "underpass.config.reference"}
+OF_A_HUB = {"underpass.config.hub", "underpass.config.openid", "underpass.config.reference"}
 BASE_ROOMS = {"core", "config", "tunnel", "tunnel.protocol", "clusters", "agent", "demo", "manual"}
 
 # The protocol's core decides and never acts: time, chance and the network are handed in.

@@ -32,3 +32,24 @@ async def test_groups_are_found_by_name(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.groups.by_name("Physics")
     assert (await store.groups.list()).items == (group,)
+
+
+async def test_an_issuers_word_and_a_hand_do_not_take_from_each_other(
+    store: Store, alice: UserRecord
+) -> None:
+    """Each replaces its own; both are members."""
+    for name in ("a", "b"):
+        await store.groups.add(GroupRecord(id=f"grp_{name}", name=name, created_at=1.0))
+    assert await store.groups.set_claimed(alice.id, "https://id", ("grp_a", "grp_b"))
+    assert not await store.groups.set_claimed(alice.id, "https://id", ("grp_b", "grp_a"))
+    assert await store.groups.set_claimed(alice.id, "https://other", ("grp_a",))
+    await store.groups.set_members("grp_b", (alice.id,))
+    assert await store.groups.of_user(alice.id) == ("grp_a", "grp_b")
+    await store.groups.set_members("grp_b", ())
+    assert await store.groups.members("grp_b") == (alice.id,)
+    assert await store.groups.set_claimed(alice.id, "https://id", ())
+    assert await store.groups.of_user(alice.id) == ("grp_a",)
+    assert (await store.groups.claimed("grp_a"), await store.groups.by_hand("grp_a")) == (
+        (alice.id,),
+        (),
+    )

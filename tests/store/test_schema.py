@@ -104,6 +104,11 @@ def _back_to_the_first_usage(connection: Connection) -> None:
     with Operations.context(context):
         ScriptDirectory(str(MIGRATIONS)).get_revision("0001").module._usage()
     for statement in (
+        "DROP TABLE claimed_members",
+        "DROP TABLE openid_flows",
+        "DROP TABLE identities",
+        "DROP INDEX uq_users_email",
+        "ALTER TABLE users DROP COLUMN email",
         "DROP INDEX ix_chats_deleted_at",
         "DROP INDEX ix_messages_deleted_at",
         "DROP INDEX ix_runs_unfinished",

@@ -3,9 +3,10 @@ import { useEffect } from 'preact/hooks';
 import { lazy } from './components/lazy';
 import { Shell } from './components/shell';
 import { ChatPage } from './pages/chat';
-import { AwayPage, SetUpPage, SignInPage } from './pages/door';
+import { AwayPage, SetUpPage, SignedInPage, SignInPage } from './pages/door';
 import { NotHerePage } from './pages/not-here';
 import { go, path } from './router';
+import { SIGNED_IN_PATH } from './state/doors';
 import { standing } from './state/store';
 
 const ApprovePage = lazy(async () => (await import('./pages/approve')).ApprovePage);
@@ -36,6 +37,7 @@ function SignedIn() {
     if (isDoor) go('/', { replace: true });
   }, [isDoor]);
   if (here === '/connect') return <ApprovePage />;
+  if (here === SIGNED_IN_PATH) return <SignedInPage />;
   const Shown = PAGES.find(([pattern]) => pattern.test(here))?.[1] ?? NotHerePage;
   return <Shell><Shown /></Shell>;
 }

@@ -38,12 +38,14 @@ def list_users(as_json: options.Json = False, hub: options.Hub = None) -> None:
             return
         rows = [
             (
-                *(one[field] for field in ("name", "display_name", "is_admin", "is_disabled")),
+                *(one[field] for field in ("name", "display_name", "email")),
+                *(one[field] for field in ("is_admin", "is_disabled")),
                 when(one["created_at"]),
             )
             for one in found
         ]
-        print_table(("name", "shown as", "admin", "disabled", "since"), rows, empty="No users.")
+        columns = ("name", "shown as", "address", "admin", "disabled", "since")
+        print_table(columns, rows, empty="No users.")
 
     run(work())
 
@@ -53,6 +55,12 @@ def add_user(
     name: User,
     admin: Annotated[bool, typer.Option("--admin", help="May look after the hub.")] = False,
     display_name: Annotated[str | None, typer.Option(help="How the user is shown.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="The user's address; a sign-in issuer may know them by it.")
+    ] = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Signs in at an issuer, by link or key only.")
+    ] = False,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -66,17 +74,34 @@ def add_user(
     """
 
     async def work() -> None:
-        password = (
-            sys.stdin.readline().rstrip("\r\n")
-            if password_stdin
-            else typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-        )
-        body = {"name": name, "display_name": display_name, "is_admin": admin, "password": password}
+        password = None if no_password else _password(from_stdin=password_stdin)
+        body = {
+            "name": name,
+            "display_name": display_name,
+            "is_admin": admin,
+            "password": password,
+            "email": email,
+        }
         async with connect(hub=hub) as client:
             user = await client.post("/api/users", body)
         note(f"Added {user['name']}.")
 
     run(work())
+
+
+@app.command("email")
+def set_email(
+    name: User,
+    address: Annotated[str, typer.Argument(help="The address; an empty one takes it away.")],
+    hub: options.Hub = None,
+) -> None:
+    """Set a user's address, by which a sign-in issuer may know them.
+
+    Example:
+
+      underpass users email bob bob@example.org
+    """
+    _change(name, hub, {"email": address}, f"{address} now" if address else "without an address")
 
 
 @app.command("disable")
@@ -249,6 +274,13 @@ def remove_group(name: Group, hub: options.Hub = None) -> None:
 
 
 # --- helpers ---------------------------------------------------------------------------------
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    entered: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return entered
 
 
 def _change(name: str, hub: str | None, body: dict[str, Any], done: str) -> None:

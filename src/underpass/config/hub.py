@@ -16,8 +16,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from underpass.config.openid import OpenIdIssuer
 from underpass.config.sources import PREFIX, default_data_dir, flag_of, read_toml, wrong
 from underpass.core.errors import ConfigError
+from underpass.core.names import is_valid_name
 
 
 class _Settings(BaseSettings):
@@ -85,7 +87,8 @@ class _Settings(BaseSettings):
             source = f"{name} in {file}"
         else:
             source = f"the variable {PREFIX}{name.upper()}"
-        return wrong(name, what, source, is_flag=name in flags)
+        whole = ".".join([name, *(str(part) for part in first["loc"][1:])])
+        return wrong(whole, what, source, is_flag=name in flags)
 
 
 class HubConfig(_Settings):
@@ -145,6 +148,11 @@ class HubConfig(_Settings):
         ge=1,
         description="Wrong passwords in 15 minutes, per name and per address, before the next "
         "try has to wait.",
+    )
+    openid: dict[str, OpenIdIssuer] = Field(
+        default_factory=dict,
+        description="OpenID Connect issuers that sign people in, one table each; see below. As a "
+        "variable: all of them as one JSON object.",
     )
     max_body_bytes: int = Field(
         64 << 20, ge=1024, description="Largest body of a gateway request, in bytes."
@@ -206,6 +214,14 @@ class HubConfig(_Settings):
     def _check(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together")
+        for name in self.openid:
+            if not is_valid_name(name):
+                raise ValueError(
+                    f"'{name[:80]}' cannot name an issuer: use a-z, 0-9, '.', '_', '-'"
+                )
+        addresses = [one.issuer for one in self.openid.values()]
+        if len(set(addresses)) < len(addresses):
+            raise ValueError("two tables of openid name the same issuer")
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from underpass.config.agent import AgentConfig, variables_of
 from underpass.config.hub import HubConfig
+from underpass.config.openid import OpenIdIssuer
 from underpass.config.sources import PREFIX
 
 Row = tuple[str, str, str, str]
@@ -17,8 +18,19 @@ Row = tuple[str, str, str, str]
 def hub_rows() -> Iterator[Row]:
     """The hub's settings."""
     for name, field in HubConfig.model_fields.items():
-        default = "the user's data folder" if field.default_factory else _shown(field.default)
+        default = _shown(field.default)
+        if field.default_factory:
+            default = "none" if name == "openid" else "the user's data folder"
         yield name, f"`{PREFIX}{name.upper()}`", default, field.description or ""
+
+
+def openid_rows() -> Iterator[tuple[str, str, str]]:
+    """Name, default and effect of each setting of one OpenID Connect issuer."""
+    for name, field in OpenIdIssuer.model_fields.items():
+        default = (
+            "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
+        )
+        yield name, default, field.description or ""
 
 
 def agent_rows() -> Iterator[Row]:
@@ -49,8 +61,20 @@ def reference() -> str:
         for name, variables, default, effect in rows:
             text = effect.replace("|", "\\|")
             lines.append(f"| `{name}` | {variables} | {default} | {text} |")
+        if title == "The hub":
+            lines += _openid()
     return "\n".join(lines) + "\n"
 
 
+def _openid() -> Iterator[str]:
+    yield from ("", "### An OpenID Connect issuer", "")
+    yield "A table `[openid.NAME]` for each; NAME stands in the address of the way back."
+    yield from ("", "| setting | default | effect |", "|---|---|---|")
+    for name, default, effect in openid_rows():
+        yield f"| `{name}` | {default} | {effect} |"
+
+
 def _shown(value: Any) -> str:
-    return "none" if value in (None, "") else f"`{value}`"
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    return "none" if value in (None, "", {}) else f"`{value}`"

@@ -152,6 +152,7 @@ class Hub:
         await one.links.stop()
         await one.providers.close()
         await one.sessions.close()
+        await one.auth.close()
         with contextlib.suppress(StorageError):
             await one.usage.flush()
             await one.auth.authenticator.note_uses()
@@ -332,6 +333,7 @@ def _build_auth(
         public_url=config.public_url,
         on_end=lambda credential_id: door.visits.end_of_key(credential_id, "key_revoked"),
         on_disabled=lambda user_id: door.visits.end_of_user(user_id, "user_disabled"),
+        issuers=config.openid,
     )
 
 

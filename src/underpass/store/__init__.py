@@ -21,10 +21,12 @@ from underpass.store.device_codes import DeviceCodeRecord, DeviceCodeStatus
 from underpass.store.endpoints import EndpointRecord
 from underpass.store.files import FileKind, FileRecord
 from underpass.store.groups import GroupRecord
+from underpass.store.identities import IdentityRecord
 from underpass.store.keys import KeyRecord
 from underpass.store.limits import LimitsRecord
 from underpass.store.messages import MessageRecord
 from underpass.store.one_time_links import LinkPurpose, OneTimeLinkRecord
+from underpass.store.openid_flows import OpenIdFlowRecord
 from underpass.store.opening import Store, is_there, open
 from underpass.store.presets import PresetRecord
 from underpass.store.providers import Permission, ProviderRecord, ProviderType, SubjectKind
@@ -53,11 +55,13 @@ __all__ = [
     "FileRecord",
     "GroupRecord",
     "Hit",
+    "IdentityRecord",
     "KeyRecord",
     "LimitsRecord",
     "LinkPurpose",
     "MessageRecord",
     "OneTimeLinkRecord",
+    "OpenIdFlowRecord",
     "Page",
     "Permission",
     "PresetRecord",

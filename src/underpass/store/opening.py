@@ -19,10 +19,12 @@ from underpass.store.device_codes import DeviceCodes
 from underpass.store.endpoints import Endpoints
 from underpass.store.files import Files
 from underpass.store.groups import Groups
+from underpass.store.identities import Identities
 from underpass.store.keys import Keys
 from underpass.store.limits import LimitsTable
 from underpass.store.messages import Messages
 from underpass.store.one_time_links import OneTimeLinks
+from underpass.store.openid_flows import OpenIdFlows
 from underpass.store.preferences import Preferences
 from underpass.store.presets import Presets
 from underpass.store.providers import Providers
@@ -53,10 +55,12 @@ class Store:
         self.endpoints = Endpoints(database)
         self.files = Files(database)
         self.groups = Groups(database)
+        self.identities = Identities(database)
         self.keys = Keys(database)
         self.limits = LimitsTable(database)
         self.messages = Messages(database)
         self.one_time_links = OneTimeLinks(database)
+        self.openid_flows = OpenIdFlows(database)
         self.preferences = Preferences(database)
         self.presets = Presets(database)
         self.providers = Providers(database)

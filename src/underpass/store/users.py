@@ -18,12 +18,18 @@ USERS = sa.Table(
     sa.Column("is_admin", sa.Boolean, nullable=False),
     sa.Column("is_disabled", sa.Boolean, nullable=False),
     sa.Column("created_at", Seconds, nullable=False),
+    sa.Column("email", Text),
+    sa.Index("uq_users_email", "email", unique=True),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRecord:
-    """One user. `name` is lower-case and unique; no `password_hash`: cannot sign in by password."""
+    """One user. `name` is lower-case and unique; no `password_hash`: cannot sign in by password.
+
+    `email` is lower-case, unique, and known to be the user's: an admin or an issuer said so, never
+    the user alone.
+    """
 
     id: str
     name: str
@@ -32,6 +38,7 @@ class UserRecord:
     password_hash: str | None = None
     is_admin: bool = False
     is_disabled: bool = False
+    email: str | None = None
 
 
 class Users(Repository[UserRecord]):
@@ -51,6 +58,10 @@ class Users(Repository[UserRecord]):
     async def find_by_name(self, name: str) -> UserRecord | None:
         """The user of that name, or None."""
         return await self._one(USERS.c.name == name.strip().lower())
+
+    async def find_by_email(self, email: str) -> UserRecord | None:
+        """The user with that address, however it is capitalised, or None."""
+        return await self._one(USERS.c.email == email.strip().lower())
 
     async def list(self, *, after: str | None = None, limit: int = PAGE_ITEMS) -> Page[UserRecord]:
         """Everybody, newest first."""

@@ -17,6 +17,8 @@ async def test_the_first_admin_comes_by_the_printed_link(hub: RunningHub) -> Non
     assert (await browser.get("/api/auth/state")).json() == {
         "needs_setup": True,
         "signed_in": False,
+        "issuers": [],
+        "trouble": None,
     }
     body = {"token": token, "name": "Root", "password": PASSWORD}
     assert (await browser.post("/api/auth/setup", {**body, "token": "x" * 43})).code == (

@@ -7,7 +7,8 @@ import type {
 export const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`;
 
 export const auth = {
-  state: () => call<AuthState>('GET', at('auth', 'state')),
+  /** `asked`: the query that names a failed sign-in, whose words are wanted. */
+  state: (asked = '') => call<AuthState>('GET', `${at('auth', 'state')}${asked}`),
   signIn: (name: string, password: string) => call<null>('POST', at('auth', 'sign-in'), { body: { name, password } }),
   signOut: () => call<null>('POST', at('auth', 'sign-out')),
   setUp: (token: string, name: string, password: string) =>

@@ -313,9 +313,17 @@ export interface DeviceRequest {
   readonly status: 'pending' | 'approved' | 'denied';
 }
 
+/** Who signs people in besides the hub itself. */
+export interface Issuer {
+  readonly name: string;
+  readonly label: string;
+}
+
 export interface AuthState {
   readonly needs_setup: boolean;
   readonly signed_in: boolean;
+  readonly issuers: readonly Issuer[];
+  readonly trouble: Trouble | null;
 }
 
 export interface Page<T> {

@@ -204,6 +204,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/openid/{issuer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Begin
+         * @description Send this browser to the issuer's sign-in; `next` is the page to come back to.
+         */
+        get: operations["begin_api_auth_openid__issuer__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/openid/{issuer}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come Back
+         * @description The way back from the issuer: sign this browser in, and go to the page it came for.
+         */
+        get: operations["come_back_api_auth_openid__issuer__callback_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/setup": {
         parameters: {
             query?: never;
@@ -273,7 +313,9 @@ export interface paths {
         };
         /**
          * State
-         * @description Whether the hub needs its first admin, and whether this browser is signed in.
+         * @description Whether the hub needs its first admin, whether this browser is signed in, and how it can be.
+         *
+         *     `trouble` and `issuer` are what the address of the sign-in page says after a sign-in that failed.
          */
         get: operations["state_api_auth_state_get"];
         put?: never;
@@ -1660,13 +1702,16 @@ export interface components {
         };
         /**
          * AuthState
-         * @description What a page asks first.
+         * @description What a page asks first. `trouble`: the words of the code that was asked about.
          */
         AuthState: {
+            /** Issuers */
+            issuers: components["schemas"]["IssuerOut"][];
             /** Needs Setup */
             needs_setup: boolean;
             /** Signed In */
             signed_in: boolean;
+            trouble: components["schemas"]["TroubleOut"] | null;
         };
         /**
          * CapabilitiesOut
@@ -2039,9 +2084,12 @@ export interface components {
         };
         /**
          * GroupOut
-         * @description One group; `members` are ids of users and are shown to admins only.
+         * @description One group. `members` are ids of users, `claimed` those of them whom a sign-in issuer put there;
+         *     both are shown to admins only.
          */
         GroupOut: {
+            /** Claimed */
+            claimed: string[] | null;
             /** Created At */
             created_at: string | null;
             /** Id */
@@ -2053,7 +2101,8 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description What to change; what is not given stays. `members` replaces the whole list.
+         * @description What to change; what is not given stays. `members` replaces all who are there by hand; who is
+         *     there by an issuer's word stays as long as the issuer says so.
          */
         GroupPatch: {
             /** Members */
@@ -2077,6 +2126,16 @@ export interface components {
             url: string;
             /** Version */
             version: string;
+        };
+        /**
+         * IssuerOut
+         * @description One issuer that signs people in, at `/api/auth/openid/NAME`.
+         */
+        IssuerOut: {
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
         };
         /**
          * JoinedOut
@@ -3007,6 +3066,18 @@ export interface components {
             title: string;
         };
         /**
+         * TroubleOut
+         * @description Why a sign-in by an issuer came to nothing.
+         */
+        TroubleOut: {
+            /** Code */
+            code: string;
+            /** Hint */
+            hint: string;
+            /** Message */
+            message: string;
+        };
+        /**
          * TunnelChange
          * @description What can be changed: the flag (the provider appears or goes), the name.
          */
@@ -3113,6 +3184,8 @@ export interface components {
         UserIn: {
             /** Display Name */
             display_name?: string | null;
+            /** Email */
+            email?: string | null;
             /**
              * Is Admin
              * @default false
@@ -3125,13 +3198,15 @@ export interface components {
         };
         /**
          * UserOut
-         * @description One user.
+         * @description One user. `email` is an address that an admin or a sign-in issuer knows to be theirs.
          */
         UserOut: {
             /** Created At */
             created_at: string | null;
             /** Display Name */
             display_name: string;
+            /** Email */
+            email: string | null;
             /** Has Password */
             has_password: boolean;
             /** Id */
@@ -3145,11 +3220,13 @@ export interface components {
         };
         /**
          * UserPatch
-         * @description What to change; what is not given stays.
+         * @description What to change; what is not given stays. An `email` of "" takes it away.
          */
         UserPatch: {
             /** Display Name */
             display_name?: string | null;
+            /** Email */
+            email?: string | null;
             /** Is Admin */
             is_admin?: boolean | null;
             /** Is Disabled */
@@ -3586,6 +3663,75 @@ export interface operations {
             };
         };
     };
+    begin_api_auth_openid__issuer__get: {
+        parameters: {
+            query?: {
+                next?: string;
+            };
+            header?: never;
+            path: {
+                issuer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    come_back_api_auth_openid__issuer__callback_get: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                error?: string;
+                iss?: string | null;
+            };
+            header?: never;
+            path: {
+                issuer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     set_up_api_auth_setup_post: {
         parameters: {
             query?: never;
@@ -3668,7 +3814,10 @@ export interface operations {
     };
     state_api_auth_state_get: {
         parameters: {
-            query?: never;
+            query?: {
+                trouble?: string;
+                issuer?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3682,6 +3831,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuthState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

@@ -4,9 +4,11 @@ import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { auth } from '../api/hub';
 import { Mark } from '../components/icon';
+import { IssuerButtons } from '../components/issuer-buttons';
 import { Field, SignInForm, useAct } from '../components/sign-in-form';
 import { TroubleNote } from '../components/trouble';
 import { go, place } from '../router';
+import { issuerTrouble, nextOf, tellSignedIn } from '../state/doors';
 import { enter } from '../state/store';
 
 /** The frame of the pages in front of the hub: sign-in, set-up, approval. */
@@ -30,7 +32,27 @@ export function SignInPage() {
     await enter();
     if (place.peek().pathname === '/sign-in') go('/', { replace: true });
   };
-  return <Door title="Sign in"><SignInForm onSignedIn={onSignedIn} /></Door>;
+  return (
+    <Door title="Sign in">
+      {issuerTrouble.value !== null && <TroubleNote trouble={issuerTrouble.value} />}
+      <IssuerButtons next={nextOf(place.value)} />
+      <SignInForm onSignedIn={onSignedIn} />
+    </Door>
+  );
+}
+
+/** The end of a tab that was opened only to sign in: the page that waits for it goes on. */
+export function SignedInPage() {
+  useEffect(() => {
+    tellSignedIn();
+    window.close();
+  }, []);
+  return (
+    <Door title="You are signed in">
+      <p>The page that you came from goes on. You can close this one.</p>
+      <a class="button" href="/">Go to your chats</a>
+    </Door>
+  );
 }
 
 export function SetUpPage() {

@@ -2,7 +2,9 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { refusals } from '../api/client';
 import { auth } from '../api/hub';
 import type { Account, ChatSummary, Provider, Session, Tunnel } from '../api/types';
+import { place } from '../router';
 import { EventSubscription, type SourceState } from '../stream/source';
+import { askedTrouble, issuers, issuerTrouble } from './doors';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
 import { noteGone } from './gone';
 import { tellMessageNews } from './news';
@@ -131,7 +133,9 @@ export async function enter(): Promise<void> {
   if (wasIn) openFeed();
   const early = wasIn ? auth.me().catch(() => null) : null;
   try {
-    const state = await auth.state();
+    const state = await auth.state(askedTrouble(place.peek()));
+    issuers.value = state.issuers;
+    issuerTrouble.value = state.trouble;
     if (!state.signed_in) {
       closeFeed();
       writeStored(WAS_IN, null);

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 RESOURCES = (
-    *("auth", "me", "preferences", "users", "groups", "limits", "keys", "events", "usage"),
+    *(
+        "auth",
+        "openid",
+        "me",
+        "preferences",
+        "users",
+        "groups",
+        "limits",
+        "keys",
+        "events",
+        "usage",
+    ),
     *("audit", "sessions", "templates", "clusters", "tunnels", "providers"),
     *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, RedirectResponse
 
@@ -12,6 +12,7 @@ from underpass.core.errors import NotAuthenticated, NotFound
 from underpass.core.times import iso
 from underpass.hub.api.shapes import In, browser_of
 from underpass.hub.auth.device import INTERVAL_S, LIFETIME_S
+from underpass.hub.auth.openid import words
 from underpass.hub.auth.requests import address_of, check_not_cross_site, set_cookie
 from underpass.hub.auth.trusted import TrustedHeader
 from underpass.hub.services import BrowserOnly, PublicUrl, Services, ServicesDep, services
@@ -20,11 +21,28 @@ from underpass.store import DeviceCodeRecord, UserRecord
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
+class IssuerOut(BaseModel):
+    """One issuer that signs people in, at `/api/auth/openid/NAME`."""
+
+    name: str
+    label: str
+
+
+class TroubleOut(BaseModel):
+    """Why a sign-in by an issuer came to nothing."""
+
+    code: str
+    message: str
+    hint: str
+
+
 class AuthState(BaseModel):
-    """What a page asks first."""
+    """What a page asks first. `trouble`: the words of the code that was asked about."""
 
     needs_setup: bool
     signed_in: bool
+    issuers: list[IssuerOut]
+    trouble: TroubleOut | None
 
 
 class SignInIn(In):
@@ -87,13 +105,23 @@ class DeviceRequestOut(BaseModel):
 
 
 @router.get("/state")
-async def state(request: Request, services: ServicesDep) -> AuthState:
-    """Whether the hub needs its first admin, and whether this browser is signed in."""
+async def state(
+    request: Request,
+    services: ServicesDep,
+    trouble: Annotated[str, Query(max_length=64)] = "",
+    issuer: Annotated[str, Query(max_length=64)] = "",
+) -> AuthState:
+    """Whether the hub needs its first admin, whether this browser is signed in, and how it can be.
+
+    `trouble` and `issuer` are what the address of the sign-in page says after a sign-in that failed.
+    """
+    found = _state(services, trouble, issuer)
     try:
         await services.auth.authenticate(request.scope)
-        return AuthState(needs_setup=False, signed_in=True)
+        return found.model_copy(update={"signed_in": True})
     except NotAuthenticated:
-        return AuthState(needs_setup=await services.auth.sign_ins.needs_setup(), signed_in=False)
+        needs_setup = await services.auth.sign_ins.needs_setup()
+        return found.model_copy(update={"needs_setup": needs_setup})
 
 
 @router.post("/sign-in", status_code=204)
@@ -108,7 +136,7 @@ async def sign_in(body: SignInIn, request: Request, services: ServicesDep) -> Re
             "sign_in.failed", actor_id=None, subject=body.name, address=browser.address
         )
         raise
-    return await _signed_in(request, services, user, cookie, by="password")
+    return await signed_in(request, services, user, cookie, by="password")
 
 
 @router.post("/sign-out", status_code=204)
@@ -138,14 +166,14 @@ async def set_up(body: SetupIn, request: Request, services: ServicesDep) -> Resp
     user, cookie = await services.auth.sign_ins.set_up(
         body.token, body.name, body.password, browser_of(request)
     )
-    return await _signed_in(request, services, user, cookie, by="setup")
+    return await signed_in(request, services, user, cookie, by="setup")
 
 
 @router.get("/link", status_code=303)
 async def open_link(token: str, request: Request, services: ServicesDep) -> Response:
     """Sign this browser in by a one-time link, and go to the first page."""
     user, cookie = await services.auth.sign_ins.by_link(token[:200], browser_of(request))
-    response = await _signed_in(request, services, user, cookie, by="link")
+    response = await signed_in(request, services, user, cookie, by="link")
     redirect = RedirectResponse("/", 303)
     redirect.headers.append("Set-Cookie", response.headers["Set-Cookie"])
     return redirect
@@ -161,7 +189,7 @@ async def open_by_header(request: Request, services: ServicesDep) -> Response:
         raise NotFound("This hub has no sign-in by a proxy.")
     name = trusted.user_name(request.scope)
     user, cookie = await services.auth.sign_ins.by_site(name, browser_of(request))
-    response = await _signed_in(request, services, user, cookie, by="header")
+    response = await signed_in(request, services, user, cookie, by="header")
     redirect = RedirectResponse("/", 303)
     redirect.headers.append("Set-Cookie", response.headers["Set-Cookie"])
     return redirect
@@ -251,11 +279,26 @@ async def deny_device(
 # --- helpers ---------------------------------------------------------------------------------
 
 
-async def _signed_in(
-    request: Request, services: Services, user: UserRecord, cookie: str, *, by: str
+def _state(services: Services, trouble: str, issuer: str) -> AuthState:
+    labels = services.auth.openid.labels if services.auth.openid else {}
+    shown = None
+    if trouble in words.WORDS and issuer in labels:
+        message, hint = words.said(trouble, labels[issuer])
+        shown = TroubleOut(code=trouble, message=message, hint=hint)
+    return AuthState(
+        needs_setup=False,
+        signed_in=False,
+        issuers=[IssuerOut(name=name, label=label) for name, label in labels.items()],
+        trouble=shown,
+    )
+
+
+async def signed_in(
+    request: Request, services: Services, user: UserRecord, cookie: str, **detail: str
 ) -> Response:
+    """The answer to a sign-in, with its cookie; `detail` says how it came about."""
     await services.trail.note(
-        "sign_in", actor_id=user.id, subject=user.name, address=address_of(request.scope), by=by
+        "sign_in", actor_id=user.id, subject=user.name, address=address_of(request.scope), **detail
     )
     response = Response(status_code=204)
     max_age_s = int(services.auth.sign_ins.lifetime_s)
@@ -263,9 +306,14 @@ async def _signed_in(
     return response
 
 
-def _cookie(request: Request, secret: str, max_age_s: int) -> str:
+def is_secure(request: Request) -> bool:
+    """Whether the browser is at an https address, so that cookies may be for those only."""
     url = services(request).config.public_url or f"{request.url.scheme}:"
-    return set_cookie(secret, max_age_s=max_age_s, is_secure=url.startswith("https:"))
+    return url.startswith("https:")
+
+
+def _cookie(request: Request, secret: str, max_age_s: int) -> str:
+    return set_cookie(secret, max_age_s=max_age_s, is_secure=is_secure(request))
 
 
 def _device_out(record: DeviceCodeRecord) -> DeviceRequestOut:

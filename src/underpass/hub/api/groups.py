@@ -20,11 +20,13 @@ router = APIRouter(prefix="/groups", tags=["groups"])
 
 
 class GroupOut(BaseModel):
-    """One group; `members` are ids of users and are shown to admins only."""
+    """One group. `members` are ids of users, `claimed` those of them whom a sign-in issuer put there;
+    both are shown to admins only."""
 
     id: str
     name: str
     members: list[str] | None
+    claimed: list[str] | None
     created_at: str | None
 
 
@@ -36,7 +38,8 @@ class GroupIn(In):
 
 
 class GroupPatch(In):
-    """What to change; what is not given stays. `members` replaces the whole list."""
+    """What to change; what is not given stays. `members` replaces all who are there by hand; who is
+    there by an issuer's word stays as long as the issuer says so."""
 
     name: str | None = Field(None, max_length=63)
     members: list[str] | None = Field(None, max_length=10_000)
@@ -113,12 +116,16 @@ async def remove_group(
 
 
 async def _set_members(services: Services, group_id: str, user_ids: list[str]) -> None:
-    before = set(await services.store.groups.members(group_id))
+    groups = services.store.groups
+    before = set(await groups.members(group_id))
+    # Who is shown because of a claim and sent back with the list is not meant to stay for ever.
+    only_claimed = set(await groups.claimed(group_id)) - set(await groups.by_hand(group_id))
+    wanted = [one for one in user_ids if one not in only_claimed]
     try:
-        await services.store.groups.set_members(group_id, tuple(user_ids))
+        await groups.set_members(group_id, tuple(wanted))
     except Conflict as error:
         raise InvalidRequest("One of the members is not a user.", code="user_unknown") from error
-    _tell(services, before ^ set(user_ids))
+    _tell(services, before ^ set(await groups.members(group_id)))
 
 
 def _tell(services: Services, user_ids: Iterable[str]) -> None:
@@ -137,5 +144,10 @@ async def _note(
 
 
 async def _group_out(services: Services, group: GroupRecord, *, is_admin: bool) -> GroupOut:
-    members = list(await services.store.groups.members(group.id)) if is_admin else None
-    return GroupOut(id=group.id, name=group.name, members=members, created_at=iso(group.created_at))
+    return GroupOut(
+        id=group.id,
+        name=group.name,
+        members=list(await services.store.groups.members(group.id)) if is_admin else None,
+        claimed=list(await services.store.groups.claimed(group.id)) if is_admin else None,
+        created_at=iso(group.created_at),
+    )

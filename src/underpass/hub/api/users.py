@@ -16,11 +16,12 @@ router = APIRouter(prefix="/users", tags=["users"])
 
 
 class UserOut(BaseModel):
-    """One user."""
+    """One user. `email` is an address that an admin or a sign-in issuer knows to be theirs."""
 
     id: str
     name: str
     display_name: str
+    email: str | None
     is_admin: bool
     is_disabled: bool
     has_password: bool
@@ -34,15 +35,17 @@ class UserIn(In):
     display_name: str | None = Field(None, max_length=100)
     password: str | None = Field(None, max_length=4096)
     is_admin: bool = False
+    email: str | None = Field(None, max_length=255)
 
 
 class UserPatch(In):
-    """What to change; what is not given stays."""
+    """What to change; what is not given stays. An `email` of "" takes it away."""
 
     display_name: str | None = Field(None, min_length=1, max_length=100)
     password: str | None = Field(None, max_length=4096)
     is_admin: bool | None = None
     is_disabled: bool | None = None
+    email: str | None = Field(None, max_length=255)
 
 
 @router.get("")
@@ -63,6 +66,7 @@ async def add_user(body: UserIn, request: Request, caller: Admin, services: Serv
         password=body.password,
         display_name=body.display_name,
         is_admin=body.is_admin,
+        email=body.email,
     )
     await services.trail.note(
         "user.create",
@@ -91,6 +95,7 @@ async def change_user(
         display_name=body.display_name,
         is_admin=body.is_admin,
         is_disabled=body.is_disabled,
+        email=body.email,
     )
     if body.password is not None:
         await services.auth.accounts.set_password(user_id, body.password)
@@ -134,6 +139,7 @@ def user_out(user: UserRecord) -> UserOut:
         id=user.id,
         name=user.name,
         display_name=user.display_name,
+        email=user.email,
         is_admin=user.is_admin,
         is_disabled=user.is_disabled,
         has_password=user.password_hash is not None,

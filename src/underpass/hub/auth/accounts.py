@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from underpass.core.clock import Clock
-from underpass.core.errors import Conflict, NotAuthenticated
+from underpass.core.errors import Conflict, InvalidRequest, NotAuthenticated
 from underpass.core.ids import new_id
 from underpass.core.names import checked_name
 from underpass.hub.auth.passwords import Passwords
@@ -13,10 +13,33 @@ from underpass.hub.auth.throttle import SignInThrottle
 from underpass.store import Store, UserRecord
 
 MAX_DISPLAY_NAME_CHARS = 100
+MAX_EMAIL_CHARS = 254
 
 
 def _nobody_listens(user_id: str) -> None:
     del user_id
+
+
+def checked_email(text: str | None) -> str | None:
+    """An address as it is stored and compared: lower-case ASCII. Raises InvalidRequest."""
+    email = (text or "").strip().lower()
+    if not email:
+        return None
+    name, _, domain = email.partition("@")
+    is_plain = email.isascii() and email.isprintable() and " " not in email
+    if not is_plain or len(email) > MAX_EMAIL_CHARS or not name or not domain or "@" in domain:
+        raise InvalidRequest(
+            "That is not an e-mail address.",
+            code="email_invalid",
+            hint="Write it like alice@example.org, with plain letters only.",
+        )
+    return email
+
+
+def _email_taken() -> Conflict:
+    return Conflict(
+        "Another user has this address.", code="email_taken", hint="Each user has one of their own."
+    )
 
 
 class Accounts:
@@ -42,8 +65,9 @@ class Accounts:
         password: str | None,
         display_name: str | None = None,
         is_admin: bool = False,
+        email: str | None = None,
     ) -> UserRecord:
-        """A new user. Raises InvalidRequest, Conflict (`name_taken`)."""
+        """A new user. Raises InvalidRequest, Conflict (`name_taken`, `email_taken`)."""
         name = checked_name(name.strip().lower())
         hashed = None if password is None else await self._passwords.hash(password)
         user = UserRecord(
@@ -53,10 +77,13 @@ class Accounts:
             created_at=self._clock.now(),
             password_hash=hashed,
             is_admin=is_admin,
+            email=checked_email(email),
         )
         try:
             return await self._store.users.add(user)
         except Conflict as error:
+            if await self._store.users.find_by_name(name) is None:
+                raise _email_taken() from error
             raise Conflict(
                 f"There is a user '{name}' already.", code="name_taken", hint="Choose another name."
             ) from error
@@ -97,8 +124,12 @@ class Accounts:
         display_name: str | None = None,
         is_admin: bool | None = None,
         is_disabled: bool | None = None,
+        email: str | None = None,
     ) -> UserRecord:
-        """Change what is given. Raises NotFound, Conflict (`last_admin`)."""
+        """Change what is given; an `email` of "" takes it away.
+
+        Raises NotFound, InvalidRequest (`email_invalid`), Conflict (`last_admin`, `email_taken`).
+        """
         if is_admin is False or is_disabled:
             await self._keep_an_admin(user_id)
         wanted = {
@@ -106,8 +137,15 @@ class Accounts:
             "is_admin": is_admin,
             "is_disabled": is_disabled,
         }
-        changes = {name: value for name, value in wanted.items() if value not in (None, "")}
-        user = await self._store.users.update(user_id, **changes)
+        changes: dict[str, object] = {
+            name: value for name, value in wanted.items() if value not in (None, "")
+        }
+        if email is not None:
+            changes["email"] = checked_email(email)
+        try:
+            user = await self._store.users.update(user_id, **changes)
+        except Conflict as error:
+            raise _email_taken() from error
         if user.is_disabled:
             await self._store.browser_sessions.remove_of_user(user_id)
         self._on_change(user_id)

@@ -44,8 +44,8 @@ def bearer_of(scope: Scope) -> str | None:
     return None
 
 
-def cookie_of(scope: Scope) -> str | None:
-    """The browser session's cookie, or None."""
+def cookie_of(scope: Scope, name: str = COOKIE) -> str | None:
+    """The browser session's cookie, or another of ours; None without one."""
     for key, value in scope["headers"]:
         if key != b"cookie":
             continue
@@ -53,8 +53,8 @@ def cookie_of(scope: Scope) -> str | None:
             cookies = SimpleCookie(bytes(value).decode("latin-1"))
         except CookieError:
             continue
-        if COOKIE in cookies:
-            return cookies[COOKIE].value or None
+        if name in cookies:
+            return cookies[name].value or None
     return None
 
 
@@ -100,7 +100,9 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def set_cookie(secret: str, *, max_age_s: int, is_secure: bool) -> str:
+def set_cookie(
+    secret: str, *, max_age_s: int, is_secure: bool, name: str = COOKIE, path: str = "/"
+) -> str:
     """The Set-Cookie header of a new sign-in; `max_age_s` 0 ends it."""
-    parts = [f"{COOKIE}={secret}", "Path=/", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax"]
+    parts = [f"{name}={secret}", f"Path={path}", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax"]
     return "; ".join([*parts, "Secure"] if is_secure else parts)
