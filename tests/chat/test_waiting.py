@@ -126,3 +126,13 @@ def test_the_estimate_is_how_long_it_took_before() -> None:
     assert waiting_out(loading, SESSION, now_starting, now=650.0)["estimate_s"] == 90.0
     queued = waiting_out(tunnel("gpu", "m", status="stopped"), SESSION, now_starting, now=650.0)
     assert queued["estimate_s"] is None
+
+
+def test_a_message_that_woke_a_session_says_so() -> None:
+    """It starts by itself only because its owner chose that, and whoever waits sees why."""
+    session = replace(SESSION, status=SessionStatus.QUEUED, spec={"woken": True})
+    found = waiting_out(tunnel("gpu", "m", status="stopped"), session, now=1.0)
+    assert found["code"] == "session_queued"
+    assert found["message"].startswith(
+        "The session gpu had stopped because nobody used it; a message woke it."
+    )

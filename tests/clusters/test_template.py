@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underpass.clusters.base import Software
-from underpass.clusters.template import Launch, launch, load, read, seconds_of
+from underpass.clusters.template import Habits, Launch, launch, load, read, seconds_of
 from underpass.core.errors import ConfigError, InvalidRequest
 
 TEMPLATES = load()
@@ -164,3 +164,13 @@ def test_a_site_adds_and_overrides_templates(tmp_path: Path) -> None:
     for text in ('name = "x"', "name =", 'name="x"\ntitle=""\ndescription=""\ncommand=["{nope}"]'):
         with pytest.raises(ConfigError, match="the-file"):
             read(text, source="the-file")
+
+
+def test_habits_are_what_was_chosen() -> None:
+    """Nothing by itself; waking is for what stops when unused."""
+    assert start("demo").habits == Habits()
+    assert start("demo", idle="30m", wake=True).habits == Habits(idle_s=1800, wakes=True)
+    for wrong in ({"wake": True}, {"idle": "soon"}):
+        with pytest.raises(InvalidRequest) as caught:
+            start("demo", **wrong)
+        assert caught.value.fields["param"] in wrong

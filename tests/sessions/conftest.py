@@ -19,6 +19,7 @@ from underpass.sessions.attendant import Attendant
 from underpass.sessions.room import Live, SessionSettings
 from underpass.sessions.service import Sessions
 from underpass.store import SessionRecord, Store, UserRecord
+from underpass.tunnel.link import LinkUse
 
 
 class PlayedLink:
@@ -27,6 +28,15 @@ class PlayedLink:
     def __init__(self) -> None:
         self.is_up = True
         self.told: list[dict[str, Any]] = []
+        self.use = LinkUse(opened=0, answering=0, raw_bytes=0)
+        self.drained: list[str] = []
+
+    def drain(self, reason: str = "") -> None:
+        self.drained.append(reason)
+
+    def request(self, answering: int = 0) -> None:
+        """Somebody asks; `answering`: so many requests are under way from now on."""
+        self.use = LinkUse(self.use.opened + 1, answering, 0)
 
     def send_control(self, message: dict[str, Any]) -> None:
         self.told.append(message)

@@ -176,6 +176,21 @@ async def test_a_request_and_its_answer(rig: Rig) -> None:
     assert rig.hub.stats.bytes_out == rig.agent.stats.bytes_in > 0
 
 
+async def test_what_passes_tells_whether_a_link_is_used(rig: Rig) -> None:
+    """Requests count while they are under way, raw streams by their bytes and not by standing open."""
+    await rig.connect()
+    quiet = rig.hub.use
+    stream = await rig.hub.open(request())
+    assert (rig.hub.use.opened, rig.hub.use.answering) == (quiet.opened + 1, 1)
+    stream.cancel("done")
+    assert (rig.hub.use.opened, rig.hub.use.answering) == (quiet.opened + 1, 0)
+    raw = await rig.hub.open(replace(request(), kind=StreamKind.RAW))
+    before = rig.hub.use
+    assert (before.answering, rig.hub.use) == (0, before)
+    await raw.write(b"ping")
+    assert rig.hub.use.raw_bytes == before.raw_bytes + 4
+
+
 async def test_writes_of_one_turn_leave_as_one_message(rig: Rig) -> None:
     """A hundred streams that write in one turn of the loop cost one message."""
     streams: list[Stream] = []

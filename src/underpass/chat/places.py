@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,8 @@ from underpass.registry.views import ProviderView
 from underpass.store import Store
 
 Json = dict[str, Any]
+
+Wake = Callable[[Principal, str], Awaitable[None]]
 
 NEWS_S = 1.0
 """How long after a break the agent's or the session's own word on it is waited for."""
@@ -47,7 +50,11 @@ class Place:
 class Places:
     """The providers as chats see them."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, clock: Clock, wake: Wake | None = None
+    ) -> None:
+        """`wake` starts a session again that stopped for being unused, if its owner chose so."""
+        self._wake = wake
         self._store = store
         self._registry = registry
         self._clock = clock
@@ -112,6 +119,9 @@ class Places:
         elif isinstance(error, ModelLoading) and provider.status is ProviderStatus.RUNNING:
             # The server itself says so, which is fresher than our last news.
             provider = replace(provider, status=ProviderStatus.LOADING, status_reason=error.message)
+        is_stopped = provider.status is ProviderStatus.STOPPED
+        if self._wake is not None and is_stopped and provider.session_id is not None:
+            await self._wake(caller, provider.session_id)
         return await self._waiting(provider)
 
     async def why_gone(self, caller: Principal, provider_id: str) -> str:

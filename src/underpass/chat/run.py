@@ -105,6 +105,12 @@ class Run:
         return self._body is None and not self._adopted.done()
 
     @property
+    def waits_for(self) -> str | None:
+        """The id of the session that it waits for."""
+        waiting = self._message.waiting if self.ended_at is None else None
+        return None if waiting is None else waiting["session_id"]
+
+    @property
     def can_move(self) -> bool:
         """Whether it is still to ask, and so can ask somebody else."""
         return self._body is not None and self._answer is None and not self._is_stopping

@@ -13,7 +13,7 @@ from underpass.chat.asking import AdoptedAnswer, Ask, StreamLike
 from underpass.chat.equipment import Tools
 from underpass.chat.log import KEEPALIVE_S, LogEvent, RunLog
 from underpass.chat.pieces import Piece, PieceKind
-from underpass.chat.places import Places
+from underpass.chat.places import Places, Wake
 from underpass.chat.run import Run
 from underpass.chat.shapes import message_out, run_out
 from underpass.chat.shelves import Memory
@@ -54,6 +54,7 @@ class Runs:
         memory: Memory,
         fill: Fill,
         clock: Clock,
+        wake: Wake | None = None,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -64,7 +65,7 @@ class Runs:
         self._beginning: set[str] = set()
         # Several hubs may share one PostgreSQL: what has a heartbeat is somebody else's.
         self._orphan_s = 0.0 if store.database.is_sqlite else ORPHAN_S
-        self.places = Places(store, registry, clock)
+        self.places = Places(store, registry, clock, wake)
         self.writer = RunWriter(store, clock)
         self._tools = Tools(
             store=store,
@@ -166,6 +167,10 @@ class Runs:
     def active(self) -> list[Run]:
         """The runs that have not ended."""
         return [run for run in self._runs.values() if run.ended_at is None]
+
+    def is_waiting_for(self, session_id: str) -> bool:
+        """Whether somebody's message waits for that session."""
+        return any(run.waits_for == session_id for run in self.active())
 
     async def get(self, caller: Principal, run_id: str) -> RunRecord:
         """The run as it is now; NotFound for anybody but its owner."""

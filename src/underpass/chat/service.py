@@ -16,7 +16,7 @@ from underpass.chat.check import checked_content, checked_folder, checked_settin
 from underpass.chat.continuing import check_continuable, in_progress
 from underpass.chat.desk import Desk, find_message
 from underpass.chat.files.service import Files
-from underpass.chat.places import Place
+from underpass.chat.places import Place, Wake
 from underpass.chat.presets import Presets
 from underpass.chat.prompt import branch_of, request_body
 from underpass.chat.runs import Runs
@@ -77,7 +77,9 @@ class Chats:
         *,
         files: Files | None = None,
         clock: Clock | None = None,
+        wake: Wake | None = None,
     ) -> None:
+        """`wake` is asked for sessions that a message waits for."""
         self._store = store
         self._clock = clock or SystemClock()
         self._task: asyncio.Task[None] | None = None
@@ -91,6 +93,7 @@ class Chats:
             memory=self._memory,
             fill=self.files.fill,
             clock=self._clock,
+            wake=wake,
         )
         self._desk = Desk(store, feed, self._memory, self.runs, self._clock)
         self.branches = Branches(self._desk)

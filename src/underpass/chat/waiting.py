@@ -88,7 +88,10 @@ def _stopped(provider: ProviderView, session: SessionRecord | None) -> tuple[str
         _S.STOPPING: ("session_stopping", "is stopping"),
     }
     code, does = words[session.status]
-    return code, _joined(f"{name} {does}.", session.status_reason)
+    said = _joined(f"{name} {does}.", session.status_reason)
+    if session.spec.get("woken"):
+        said = f"{name} had stopped because nobody used it; a message woke it. {said}"
+    return code, said
 
 
 def _can_restart(session: SessionRecord | None) -> bool:

@@ -28,6 +28,10 @@ Partition = Annotated[str | None, typer.Option(help="The scheduler's partition o
 Account = Annotated[str | None, typer.Option(help="The account that pays, on a cluster.")]
 Memory = Annotated[str | None, typer.Option(help="Memory, on a cluster with a scheduler: 64G.")]
 Time = Annotated[str | None, typer.Option(help="When it ends by itself: 4:00:00, 90m.")]
+Idle = Annotated[str | None, typer.Option(help="Stop it when nobody has used it for so long: 30m.")]
+Wake = Annotated[
+    bool, typer.Option("--wake", help="Start it again on the next message after such a stop.")
+]
 Target = Annotated[
     str | None, typer.Option(help="Where your server listens, if the command does not say.")
 ]

@@ -50,6 +50,8 @@ def start(
     partition: its.Partition = None,
     account: its.Account = None,
     time: its.Time = None,
+    idle: its.Idle = None,
+    wake: its.Wake = False,
     target: its.Target = None,
     arg: its.Arg = None,
     env: its.Env = None,
@@ -84,6 +86,8 @@ def start(
         "partition": partition,
         "account": account,
         "time": time,
+        "idle": idle,
+        "wake": wake or None,
         "cwd": cwd,
         "args": arg or None,
         "env": _variables(env or []) or None,
@@ -169,6 +173,7 @@ def show(
                 ("template", "attached" if found["attached"] else found["template"]),
                 ("job", found["job_id"]),
                 ("ends", when(found["wall_time_ends_at"])),
+                ("stops unused", when(found["idle_stops_at"])),
                 *(("tunnel", _tunnel(tunnel)) for tunnel in found["tunnels"]),
             ]
         )
@@ -218,6 +223,17 @@ def stop(names: its.Names, hub: options.Hub = None) -> None:
       underpass sessions stop box
     """
     _each(names, hub, "stop")
+
+
+@app.command("keep")
+def keep(names: its.Names, hub: options.Hub = None) -> None:
+    """Keep sessions that would stop soon because nobody uses them.
+
+    Example:
+
+      underpass sessions keep box
+    """
+    _each(names, hub, "keep")
 
 
 @app.command("restart")

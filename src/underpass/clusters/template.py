@@ -75,6 +75,16 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What a session does by itself in the course of its life; only what its user chose."""
+
+    idle_s: float | None = None
+    """It stops when nobody has used it for so long; None: it does not."""
+    wakes: bool = False
+    """Whether a message starts it again after that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """What a template and a person's choices come to."""
 
@@ -86,6 +96,7 @@ class Launch:
     has_key: bool = False
     resources: Resources = field(default_factory=Resources)
     software: Software = field(default_factory=Software)
+    habits: Habits = field(default_factory=Habits)
 
 
 # What every template takes beside its own parameters.
@@ -95,6 +106,8 @@ COMMON_PARAMS = (
     Param("env", "Environment", _T.TABLE, help="Further variables for the model server."),
     Param("cwd", "Working folder", _T.TEXT, help="Where the command starts."),
     Param("time", "Time", _T.TEXT, help="When the session ends by itself, such as 4:00:00."),
+    Param("idle", "Stop when unused for", _T.TEXT, help="Such as 30m; it warns before."),
+    Param("wake", "Wake on a message", _T.FLAG, help="After it stopped because nobody used it."),
     Param("gpus", "GPUs", _T.NUMBER, help="On each machine, for clusters with a scheduler."),
     Param("gpu_type", "GPU type", _T.TEXT, help="As the cluster names it, such as a100."),
     Param("cpus", "CPUs", _T.NUMBER, help="For clusters with a scheduler."),
@@ -180,21 +193,25 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
         has_key=template.has_key,
         resources=_resources(values),
         software=Software(values.get("image"), values.get("modules", ()), values.get("venv")),
+        habits=_habits(values),
     )
 
 
-def seconds_of(text: str) -> int:
-    """`4:00:00`, `1-12:00:00`, `30:00` (minutes and seconds), `90m`, `4h`. Raises InvalidRequest."""
+def seconds_of(text: str, name: str = "time") -> int:
+    """`4:00:00`, `1-12:00:00`, `30:00` (minutes and seconds), `90m`, `4h`.
+
+    Raises InvalidRequest, which names the parameter `name`.
+    """
     match = _TIME.fullmatch(text.strip())
     if match is None:
-        raise _wrong("time", f"'{text[:40]}' is no time; write 4:00:00, 90m or 4h")
+        raise _wrong(name, f"'{text[:40]}' is no time; write 4:00:00, 90m or 4h")
     days, hours, minutes, seconds, amount, unit = match.groups()
     if amount:
         total = int(amount) * _UNIT_S[unit]
     else:
         total = ((int(days or 0) * 24 + int(hours or 0)) * 60 + int(minutes)) * 60 + int(seconds)
     if not 1 <= total <= 366 * 86400:
-        raise _wrong("time", "a session lasts from a second to a year")
+        raise _wrong(name, "a session lasts from a second to a year")
     return total
 
 
@@ -376,3 +393,11 @@ def _resources(values: Mapping[str, Any]) -> Resources:
         gpu_type=values.get("gpu_type"),
         qos=values.get("qos"),
     )
+
+
+def _habits(values: Mapping[str, Any]) -> Habits:
+    idle_s = seconds_of(values["idle"], "idle") if "idle" in values else None
+    wakes = bool(values.get("wake"))
+    if wakes and idle_s is None:
+        raise _wrong("wake", "it is for sessions that stop when unused; say `idle` too")
+    return Habits(idle_s, wakes)

@@ -290,7 +290,8 @@ def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) ->
         max_file_bytes=config.max_file_bytes,
         max_owned_bytes=config.max_files_bytes,
     )
-    chats = Chats(opened, registry, feed, door, files=files, clock=clock)
+    chats = Chats(opened, registry, feed, door, files=files, clock=clock, wake=sessions.wake_up)
+    sessions.ask_whether_wanted(chats.runs.is_waiting_for)
     return Services(
         config=config,
         clock=clock,

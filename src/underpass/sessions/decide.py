@@ -14,6 +14,7 @@ from dataclasses import replace
 from underpass.clusters.base import JobPhase
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.core.times import in_words
+from underpass.sessions import idle
 from underpass.sessions.facts import (
     Action,
     Adopt,
@@ -30,11 +31,15 @@ from underpass.sessions.facts import (
     Stop,
     Submit,
     Sweep,
+    Warn,
     Wish,
 )
+from underpass.sessions.specs import habits_of
 from underpass.store import SessionRecord
 
 _S = SessionStatus
+
+UNUSED = "Nobody has used it for a while, so it stops soon, unless somebody uses it or keeps it."
 
 
 def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
@@ -137,7 +142,23 @@ def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits)
         if facts.is_answering:
             return MoveTo(_S.RUNNING, "")
         return _show(session, facts.progress or "The model server is starting.")
+    unused = _unused(session, facts, now)
+    if unused is not None:
+        return unused
+    if facts.idle_stops_at is not None:
+        return _show(session, UNUSED)
     return _show(session, "" if facts.is_answering else facts.progress)
+
+
+def _unused(session: SessionRecord, facts: Facts, now: float) -> Action | None:
+    """What comes of it that nobody uses a session that runs and whose agent is there."""
+    idle_s = habits_of(session).idle_s
+    if idle_s is None:
+        return None
+    found = idle.judge(facts.used_at, idle_s, facts.idle_stops_at, now)
+    if found.is_over:
+        return Stop(EndReason.IDLE)
+    return Warn(found.stops_at) if found.stops_at != facts.idle_stops_at else None
 
 
 def _is_guess(session: SessionRecord, facts: Facts) -> bool:

@@ -99,6 +99,10 @@ class Facts:
     wants_restart: bool = False
     ends_itself_at: float | None = None
     """When the session's time is up, where no scheduler watches that."""
+    used_at: float = 0.0
+    """When somebody last used the session, or kept it."""
+    idle_stops_at: float | None = None
+    """It was said that it stops then, unless somebody uses it."""
 
 
 # --- what can be done --------------------------------------------------------------------------
@@ -137,6 +141,13 @@ class Stop:
     """Its end is due: from now on there is a wish."""
 
     reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Say that it stops then because nobody uses it; None: it does not, after all."""
+
+    stops_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,7 @@ Action = (
     | MoveTo
     | Show
     | Stop
+    | Warn
     | AskAgent
     | CancelJob
     | CancelExtra

@@ -39,6 +39,7 @@ from underpass.sessions.facts import (
     Stop,
     Submit,
     Sweep,
+    Warn,
     Wish,
 )
 from underpass.sessions.logs import Logs
@@ -46,7 +47,7 @@ from underpass.sessions.places import Places
 from underpass.sessions.polls import SLOWEST_POLL_S, Polls
 from underpass.sessions.room import Live, Room, log, touched
 from underpass.sessions.sentences import end_sentence, end_status
-from underpass.sessions.specs import order_of
+from underpass.sessions.specs import habits_of, order_of
 from underpass.sessions.tunnels import Tunnels
 from underpass.tunnel.link import Link
 
@@ -101,6 +102,7 @@ class Reconciler:
         async with live.lock:
             for _ in range(MAX_STEPS):
                 now = self._room.clock.now()
+                self._look_at_use(live, now)
                 is_gone = self._places.cluster(live.record.cluster_id) is None
                 facts = live.facts(is_cluster_gone=is_gone)
                 action = decide(live.record, facts, now, self._room.settings.limits)
@@ -196,6 +198,11 @@ class Reconciler:
                 await self._room.change(live, status_reason=text, **changes)
             case Stop(reason):
                 live.wish = Wish(reason, self._room.clock.now())
+                if reason is EndReason.IDLE and live.link is not None:
+                    # In the turn in which nothing was under way: nobody's request slips in and is cut.
+                    live.link.drain("idle")
+            case Warn(stops_at):
+                await self._warn(live, stops_at)
             case AskAgent():
                 self._ask_agent(live)
             case CancelJob(kill):
@@ -219,11 +226,28 @@ class Reconciler:
             changes |= self._time_limit(live, now)
         if status is _S.RUNNING and record.running_at is None:
             changes["running_at"] = now
+        if status is _S.STOPPING and live.wish is not None:
+            # For the next hub, should this one not see the end.
+            changes["spec"] = record.spec | {"ends_as": live.wish.reason}
         await self._room.change(live, **changes)
         since = in_words(now - (record.started_at or record.created_at))
         line = f"Running after {since}." if status is _S.RUNNING else text
         await self._room.note(record.id, str(status), line or f"Now {status}.")
         await self._tunnels.refresh(live)
+
+    def _look_at_use(self, live: Live, now: float) -> None:
+        if live.link is None or habits_of(live.record).idle_s is None:
+            return
+        live.use.look(live.link.use, is_wanted=self._room.is_wanted(live.record.id), now=now)
+
+    async def _warn(self, live: Live, stops_at: float | None) -> None:
+        live.idle_stops_at = stops_at
+        if stops_at is None:
+            return
+        now = self._room.clock.now()
+        unused, left = in_words(now - live.facts().used_at), in_words(stops_at - now)
+        text = f"Nobody has used it for {unused}: it stops in {left}, unless somebody does."
+        await self._room.note(live.record.id, "idle_warning", text)
 
     def _time_limit(self, live: Live, now: float) -> dict[str, Any]:
         time_s = live.record.spec.get("time_s")
@@ -249,6 +273,7 @@ class Reconciler:
             exit_code=end.exit_code,
             said=end.message,
             last_line=last_line,
+            wakes=habits_of(live.record).wakes,
         )
         if live.link_state is LinkState.UP and live.said is None:
             self._send_away(live)
@@ -287,8 +312,10 @@ class Reconciler:
 
     async def requeue(self, live: Live) -> None:
         """A new launch of the same session: same row, same tunnels, same providers."""
-        spec = live.record.spec | {"launch": int(live.record.spec.get("launch", 1)) + 1}
-        spec.pop("watches_time", None)
+        launch, is_woken = int(live.record.spec.get("launch", 1)) + 1, live.is_woken
+        spec = live.record.spec | {"launch": launch, "woken": is_woken}
+        for name in ("watches_time", "ends_as"):
+            spec.pop(name, None)
         await self._room.change(
             live,
             status=_S.QUEUED,
@@ -307,7 +334,8 @@ class Reconciler:
         live.forget_launch()
         live.link, live.link_state = None, LinkState.NEVER
         live.link_since = self._room.clock.now()
-        await self._room.note(live.record.id, "restarted", "It was started again.")
+        text = "A message woke it." if is_woken else "It was started again."
+        await self._room.note(live.record.id, "restarted", text)
         await self._tunnels.connecting(live)
 
     # --- asking the cluster ---------------------------------------------------------------------------

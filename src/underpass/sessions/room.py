@@ -20,8 +20,9 @@ from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions import views
 from underpass.sessions.facts import AgentEnd, Facts, Limits, LinkState, Wish
+from underpass.sessions.idle import Use
 from underpass.store import SessionRecord, Store, TunnelRecord
-from underpass.tunnel.link import Link, Stream
+from underpass.tunnel.link import Link, LinkUse, Stream
 
 log = logging.getLogger("underpass.sessions")
 
@@ -48,6 +49,15 @@ class LinkLike(Protocol):
     @property
     def is_up(self) -> bool:
         """Whether a carrier is connected."""
+        ...
+
+    @property
+    def use(self) -> LinkUse:
+        """What passes right now."""
+        ...
+
+    def drain(self, reason: str = "") -> None:
+        """Takes no new requests from now on."""
         ...
 
     def send_control(self, message: dict[str, Any]) -> object:
@@ -106,6 +116,13 @@ class Live:
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
     """Its record is gone; it stays here until nothing of its job is left."""
+    use: Use = field(default_factory=Use)
+    kept_at: float = 0.0
+    """When its user last said that it shall not stop for being unused."""
+    idle_stops_at: float | None = None
+    """What was promised to who does not use it."""
+    is_woken: bool = False
+    """A message wants it back after it stopped for being unused."""
     held_until: float = 0.0
     """The cluster did not answer: nothing is asked of it before this time."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -142,6 +159,8 @@ class Live:
             ends_itself_at=self.record.wall_time_ends_at
             if self.record.spec.get("watches_time")
             else None,
+            used_at=max(self.use.at, self.kept_at, self.link_since, self.record.running_at or 0.0),
+            idle_stops_at=self.idle_stops_at,
         )
 
     @property
@@ -157,8 +176,9 @@ class Live:
         self.in_doubt_since = self.rejected = self.wish = None
         self.extras, self.cancelled_extras = (), set()
         self.is_submitting = self.is_swept = self.wants_restart = self.has_last_words = False
-        self.is_end_asked = False
+        self.is_end_asked = self.is_woken = False
         self.held_until = 0.0
+        self.use, self.idle_stops_at = Use(), None
         self.readiness.clear()
         self.switched_off.clear()
 
@@ -178,6 +198,8 @@ class Room:
         self.cluster_names: dict[str, tuple[str, str]] = {}
         """id → (name, kind)."""
         self.wake: Callable[[str], None] = lambda session_id: None
+        self.is_wanted: Callable[[str], bool] = lambda session_id: False
+        """Whether somebody's message waits for the session of that id."""
         self._user_names: dict[str, str] = {}
 
     async def live_of(self, session_id: str) -> Live:
@@ -227,8 +249,10 @@ class Room:
         """A session in the API's shape, with its tunnels."""
         tunnels = await self.store.tunnels.of_session(record.id)
         shapes = [await self.tunnel_shape(tunnel) for tunnel in tunnels]
+        live = self.live.get(record.id)
         return views.session(
             record,
+            idle_stops_at=None if live is None else live.idle_stops_at,
             owner_name=await self.user_name(record.owner_id),
             cluster=self.cluster_shape(record.cluster_id),
             tunnels=shapes,

@@ -56,13 +56,17 @@ def end_sentence(
     exit_code: int | None = None,
     said: str = "",
     last_line: str = "",
+    wakes: bool = False,
 ) -> str:
     """One short paragraph: what happened, in the words of who knew it, and what to do next.
 
-    `said` is what the agent or the cluster said; `last_line` the last that the server wrote.
+    `said` is what the agent or the cluster said; `last_line` the last that the server wrote;
+    `wakes`: a message starts it again after it stopped for being unused.
     """
     table = _LAUNCHED | (_ATTACHED if is_attached else {})
     what, next_step = table[reason]
+    if reason is _R.IDLE and wakes:
+        next_step = "The next message starts it again."
     if reason is _R.SERVER_EXITED and exit_code is not None:
         what = f"The model server ended with exit code {exit_code}."
     elif reason is _R.AGENT_LOST and exit_code is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
 from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
+from underpass.sessions.specs import habits_of
 from underpass.sessions.traffic import Traffic
 from underpass.sessions.tunnels import Tunnels
 from underpass.store import ClusterRecord, SessionLogLine, SessionRecord, Store
@@ -191,6 +192,40 @@ class Sessions:
             await self._wish_to_end(live)
         await self.reconciler.reconcile(live)
         return live.record
+
+    async def keep(self, caller: Principal, session_id: str) -> SessionRecord:
+        """Somebody wants it although nobody uses it: the time until it stops begins anew.
+
+        Raises NotFound, Conflict (`session_not_running`).
+        """
+        live = await self._own(caller, session_id)
+        if live.record.status in (*SESSION_ENDS, _S.STOPPING):
+            raise Conflict(
+                f"The session {live.record.name} is {live.record.status}.",
+                code="session_not_running",
+                hint="Restart it to use it again.",
+            )
+        live.kept_at = self._room.clock.now()
+        if live.idle_stops_at is not None:
+            await self._room.note(session_id, "kept", "You kept it.")
+        await self.reconciler.reconcile(live)
+        return live.record
+
+    async def wake_up(self, caller: Principal, session_id: str) -> None:
+        """A message waits for it: one that stopped for being unused begins again, if its user chose
+        so at its start. All others stay as they are. Raises NotFound.
+        """
+        live = await self._own(caller, session_id)
+        is_unused = live.record.end_reason is EndReason.IDLE
+        if not (is_unused and habits_of(live.record).wakes) or live.wants_restart:
+            return
+        if self.places.cluster(live.record.cluster_id) is not None:
+            live.wants_restart = live.is_woken = True
+            await self.reconciler.reconcile(live)
+
+    def ask_whether_wanted(self, is_wanted: Callable[[str], bool]) -> None:
+        """Who knows whether somebody's message waits for a session: it then counts as used."""
+        self._room.is_wanted = is_wanted
 
     async def remove(self, caller: Principal, session_id: str) -> None:
         """Forgets an ended session with its tunnels, providers, timeline and log.
@@ -389,7 +424,7 @@ class Sessions:
         record, now = live.record, self._room.clock.now()
         spec = record.spec
         if record.status is _S.STOPPING:
-            live.wish = Wish(EndReason.USER, now)
+            live.wish = Wish(EndReason(spec.get("ends_as", EndReason.USER)), now)
         was_submitted = spec.get("submitted") == spec.get("launch", 1) and not record.is_attached
         if record.job_id is None and was_submitted:
             live.in_doubt_since = now

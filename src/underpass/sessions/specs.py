@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from underpass.clusters.base import JobOrder, Resources, Software
-from underpass.clusters.template import Launch
+from underpass.clusters.template import Habits, Launch
 from underpass.store import SessionRecord
 
 
@@ -32,7 +32,13 @@ def session_spec(
         "time_s": launch.resources.time_s,
         "openai": openai,
         "tunnel": tunnel,
+        "habits": asdict(launch.habits),
     }
+
+
+def habits_of(record: SessionRecord) -> Habits:
+    """What a stored session does by itself. One that an older hub stored, or an agent opened: nothing."""
+    return replace(Habits(), **(record.spec.get("habits") or {}))
 
 
 def order_of(record: SessionRecord, tag: str, token: str, stop_grace_s: float) -> JobOrder:

@@ -18,6 +18,7 @@ def session(
     owner_name: str,
     cluster: dict[str, Any] | None,
     tunnels: Sequence[dict[str, Any]],
+    idle_stops_at: float | None = None,
 ) -> dict[str, Any]:
     """A session."""
     return {
@@ -37,6 +38,7 @@ def session(
         "running_at": iso(record.running_at),
         "ended_at": iso(record.ended_at),
         "wall_time_ends_at": iso(record.wall_time_ends_at),
+        "idle_stops_at": iso(idle_stops_at),
         "job_id": record.job_id,
         "job_raw_state": record.job_raw_state,
         "agent_version": record.agent_version,

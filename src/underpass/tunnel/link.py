@@ -47,6 +47,7 @@ __all__ = [
     "Link",
     "LinkState",
     "LinkStats",
+    "LinkUse",
     "OpenHead",
     "Sink",
     "Stream",
@@ -79,6 +80,18 @@ class LinkState(StrEnum):
     DOWN = "down"
     """No carrier: not yet, or lost and in grace."""
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUse:
+    """Whether a link is used. A raw stream may stand open for days: only its bytes tell."""
+
+    opened: int
+    """Streams that were ever opened; it only grows."""
+    answering: int
+    """Requests that are under way."""
+    raw_bytes: int
+    """What has passed through the raw streams that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +176,16 @@ class Link:
     def stats(self) -> LinkStats:
         """Bytes and streams, for status pages and metrics."""
         return LinkStats(self._bytes_in, self._bytes_out, len(self.core.streams))
+
+    @property
+    def use(self) -> LinkUse:
+        """What passes right now, for who wants to know whether anybody needs the link."""
+        raw = [s for s in self.core.streams.values() if s.opening.kind is StreamKind.RAW]
+        return LinkUse(
+            opened=self.core.opened,
+            answering=len(self.core.streams) - len(raw),
+            raw_bytes=sum(one.receiver.received + one.sender.written for one in raw),
+        )
 
     # --- carriers ----------------------------------------------------------------------------
 

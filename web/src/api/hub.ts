@@ -32,6 +32,7 @@ export const sessions = {
   start: (body: StartBody) => call<Session>('POST', at('sessions'), { body }),
   stop: (id: string) => call<Session>('POST', at('sessions', id, 'stop')),
   restart: (id: string) => call<Session>('POST', at('sessions', id, 'restart')),
+  keep: (id: string) => call<Session>('POST', at('sessions', id, 'keep')),
   remove: (id: string, keepalive = false) => call<null>('DELETE', at('sessions', id), { keepalive }),
   logs: (id: string, tail: number) => call<Page<LogLine>>('GET', `${at('sessions', id, 'logs')}?tail=${tail}`),
   logPath: (id: string) => `${at('sessions', id, 'logs')}?follow=true&tail=500`,

@@ -67,6 +67,8 @@ export interface Session {
   readonly running_at: string | null;
   readonly ended_at: string | null;
   readonly wall_time_ends_at: string | null;
+  /** Nobody uses it, and it stops then; else null. */
+  readonly idle_stops_at: string | null;
   readonly job_id: string | null;
   readonly params: Readonly<Record<string, unknown>> | null;
   readonly tunnels: readonly Tunnel[];

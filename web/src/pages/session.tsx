@@ -9,6 +9,7 @@ import type { Session, TimelineEvent, Trouble } from '../api/types';
 import { Icon } from '../components/icon';
 import { LogView } from '../components/log';
 import { Page } from '../components/shell';
+import { SessionNotice } from '../components/session-notice';
 import { Status } from '../components/status';
 import { Timeline } from '../components/timeline';
 import { Tunnels } from '../components/tunnels';
@@ -123,6 +124,7 @@ function Head({ session }: { readonly session: Session }) {
         {reason !== null && <span>{reason}</span>}
       </p>
       {trouble !== null && <TroubleNote trouble={trouble} />}
+      <SessionNotice session={session} />
       <dl class="session-figures">
         {facts(session, now.value).map(([name, value]) => (
           <div key={name}>

@@ -69,6 +69,8 @@ class SessionOut(BaseModel):
     running_at: str | None
     ended_at: str | None
     wall_time_ends_at: str | None
+    idle_stops_at: str | None
+    """Nobody uses it, and it was said that it stops then; else null."""
     job_id: str | None
     job_raw_state: str | None
     agent_version: str | None

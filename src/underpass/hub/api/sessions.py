@@ -136,6 +136,13 @@ async def restart_session(
     return SessionOut(**await services.sessions.shape(record))
 
 
+@router.post("/{session_id}/keep")
+async def keep_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> SessionOut:
+    """Do not stop it for being unused just now: its time for that begins anew."""
+    record = await services.sessions.keep(caller, session_id)
+    return SessionOut(**await services.sessions.shape(record))
+
+
 @router.delete("/{session_id}", status_code=204)
 async def remove_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> Response:
     """Forget an ended session with its tunnels, providers and log."""

@@ -63,6 +63,11 @@ class LinkCore(Incoming):
         """True when something other than data waits to be sent, such as credit."""
         return self._outbox.is_first_due
 
+    @property
+    def opened(self) -> int:
+        """How many streams the link has had so far; it only grows."""
+        return self._last_id
+
     # --- bytes -------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
