@@ -28,7 +28,7 @@ class PlayedLink:
     def __init__(self) -> None:
         self.is_up = True
         self.told: list[dict[str, Any]] = []
-        self.use = LinkUse(opened=0, answering=0, raw_bytes=0)
+        self.use = LinkUse(opened=0, streams=0, answering=0, raw_bytes=0)
         self.drained: list[str] = []
 
     def drain(self, reason: str = "") -> None:
@@ -36,7 +36,7 @@ class PlayedLink:
 
     def request(self, answering: int = 0) -> None:
         """Somebody asks; `answering`: so many requests are under way from now on."""
-        self.use = LinkUse(self.use.opened + 1, answering, 0)
+        self.use = LinkUse(self.use.opened + 1, answering, answering, 0)
 
     def send_control(self, message: dict[str, Any]) -> None:
         self.told.append(message)

@@ -47,16 +47,16 @@ def test_what_counts_as_use() -> None:
     """A new request, one that is under way, bytes of a raw stream, a message that waits; not an open
     connection."""
     use = Use()
-    quiet = LinkUse(opened=3, answering=0, raw_bytes=10)
+    quiet = LinkUse(opened=3, streams=1, answering=0, raw_bytes=10)
     use.look(quiet, is_wanted=False, now=1)
     assert use.at == 1
     use.look(quiet, is_wanted=False, now=2)
     assert use.at == 1
     for at, seen, is_wanted in (
-        (3, LinkUse(4, 0, 10), False),
-        (4, LinkUse(4, 1, 10), False),
-        (5, LinkUse(4, 0, 11), False),
-        (6, LinkUse(4, 0, 11), True),
+        (3, LinkUse(4, 1, 0, 10), False),
+        (4, LinkUse(4, 2, 1, 10), False),
+        (5, LinkUse(4, 1, 0, 11), False),
+        (6, LinkUse(4, 1, 0, 11), True),
     ):
         use.look(seen, is_wanted=is_wanted, now=at)
         assert use.at == at
@@ -107,7 +107,7 @@ async def test_a_long_stream_is_use_for_as_long_as_it_lasts(world: World) -> Non
     await world.pass_time(10 * IDLE_S, steps=20)
     assert (await world.get(session_id)).status == "running"
     assert (await shape(world, session_id))["idle_stops_at"] is None
-    link.use = LinkUse(link.use.opened, 0, 0)
+    link.use = LinkUse(link.use.opened, 0, 0, 0)
     await world.pass_time(2 * IDLE_S, steps=20)
     assert link.drained == ["idle"]
 

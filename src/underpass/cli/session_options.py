@@ -32,6 +32,9 @@ Idle = Annotated[str | None, typer.Option(help="Stop it when nobody has used it 
 Wake = Annotated[
     bool, typer.Option("--wake", help="Start it again on the next message after such a stop.")
 ]
+Renew = Annotated[
+    bool, typer.Option("--renew", help="A new job takes over before the time of this one ends.")
+]
 Target = Annotated[
     str | None, typer.Option(help="Where your server listens, if the command does not say.")
 ]

@@ -52,6 +52,7 @@ def start(
     time: its.Time = None,
     idle: its.Idle = None,
     wake: its.Wake = False,
+    renew: its.Renew = False,
     target: its.Target = None,
     arg: its.Arg = None,
     env: its.Env = None,
@@ -88,19 +89,13 @@ def start(
         "time": time,
         "idle": idle,
         "wake": wake or None,
+        "renew": renew or None,
         "cwd": cwd,
         "args": arg or None,
         "env": _variables(env or []) or None,
     }
-    params = {key: value for key, value in given.items() if value is not None}
-    params |= dict(_pair("--param", text) for text in param or [])
-    body: dict[str, Any] = {
-        "template": template or "custom",
-        "name": name,
-        "cluster": cluster,
-        "openai": openai,
-    }
-    body["params"] = params
+    where = {"name": name, "cluster": cluster, "openai": openai}
+    body = {"template": template or "custom", **where, "params": _params(given, param or [])}
     run(_preview(body, hub) if show_script else _start(body, hub, is_waiting=wait, as_json=as_json))
 
 
@@ -223,6 +218,34 @@ def stop(names: its.Names, hub: options.Hub = None) -> None:
       underpass sessions stop box
     """
     _each(names, hub, "stop")
+
+
+@app.command("renew")
+def renew(
+    name: its.Name,
+    wait: its.Wait = False,
+    hub: options.Hub = None,
+) -> None:
+    """Have a new job take over from a session before its time ends.
+
+    The new job starts beside the old one. When its model answers, name, tunnels and provider move to
+    it; requests that run then finish in the old job, which ends after them.
+
+    Example:
+
+      underpass sessions renew box --wait
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            session_id = await _id_of(client, name)
+            successor = await client.post(f"/api/sessions/{session_id}/renew")
+            note(f"{name}: a successor was asked for ({successor['name']})")
+            if wait:
+                successor = await _wait(client, successor)
+                note(f"{successor['name']}: {successor['status']}")
+
+    run(work())
 
 
 @app.command("keep")
@@ -362,6 +385,12 @@ def _here(model: str | None, cluster: str | None) -> str | None:
         return model
     is_path = model.startswith((".", "~")) or model.endswith(".gguf") or os.path.isdir(model)
     return str(Path(model).expanduser().absolute()) if is_path else model
+
+
+def _params(given: dict[str, Any], pairs: list[str]) -> dict[str, Any]:
+    """What was chosen by an option of its own, then what was said as NAME=VALUE."""
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return chosen | dict(_pair("--param", text) for text in pairs)
 
 
 def _variables(texts: list[str]) -> dict[str, str]:

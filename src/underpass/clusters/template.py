@@ -82,6 +82,8 @@ class Habits:
     """It stops when nobody has used it for so long; None: it does not."""
     wakes: bool = False
     """Whether a message starts it again after that."""
+    renews: bool = False
+    """Whether a successor is asked for ahead of its end, and takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ COMMON_PARAMS = (
     Param("time", "Time", _T.TEXT, help="When the session ends by itself, such as 4:00:00."),
     Param("idle", "Stop when unused for", _T.TEXT, help="Such as 30m; it warns before."),
     Param("wake", "Wake on a message", _T.FLAG, help="After it stopped because nobody used it."),
+    Param("renew", "Renew", _T.FLAG, help="A new job takes over before the time of this one ends."),
     Param("gpus", "GPUs", _T.NUMBER, help="On each machine, for clusters with a scheduler."),
     Param("gpu_type", "GPU type", _T.TEXT, help="As the cluster names it, such as a100."),
     Param("cpus", "CPUs", _T.NUMBER, help="For clusters with a scheduler."),
@@ -400,4 +403,6 @@ def _habits(values: Mapping[str, Any]) -> Habits:
     wakes = bool(values.get("wake"))
     if wakes and idle_s is None:
         raise _wrong("wake", "it is for sessions that stop when unused; say `idle` too")
-    return Habits(idle_s, wakes)
+    if values.get("renew") and "time" not in values:
+        raise _wrong("renew", "it is for sessions that end by themselves; say `time` too")
+    return Habits(idle_s, wakes, bool(values.get("renew")))

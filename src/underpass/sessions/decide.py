@@ -26,11 +26,13 @@ from underpass.sessions.facts import (
     Limits,
     LinkState,
     MoveTo,
+    Renew,
     Requeue,
     Show,
     Stop,
     Submit,
     Sweep,
+    TakeOver,
     Warn,
     Wish,
 )
@@ -39,7 +41,17 @@ from underpass.store import SessionRecord
 
 _S = SessionStatus
 
+HANDED_OVER = "A new job has taken over; running requests finish here."
 UNUSED = "Nobody has used it for a while, so it stops soon, unless somebody uses it or keeps it."
+
+
+LEAST_AHEAD_S, MOST_AHEAD_S = 600.0, 3600.0
+
+
+def ahead_s(total_s: float) -> float:
+    """How long before its end a session's successor is asked for: a quarter of its time, from ten
+    minutes to an hour, and never more than half of it."""
+    return min(max(LEAST_AHEAD_S, min(MOST_AHEAD_S, total_s / 4)), total_s / 2)
 
 
 def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
@@ -62,6 +74,8 @@ def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> 
         if not session.is_attached and not _may_have_job(session, facts):
             return End(_before_it_began(facts.wish))
         return MoveTo(_S.STOPPING, "Stopping.")
+    if session.spec.get("handed_over"):
+        return _handed_over(session, facts, now, limits)
     if session.is_attached:
         return _attached(session, facts, now, limits)
     if session.status is _S.QUEUED:
@@ -142,12 +156,37 @@ def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits)
         if facts.is_answering:
             return MoveTo(_S.RUNNING, "")
         return _show(session, facts.progress or "The model server is starting.")
+    if session.spec.get("renews") and facts.is_answering:
+        return TakeOver()
+    if _is_to_be_renewed(session, facts, now):
+        return Renew()
     unused = _unused(session, facts, now)
     if unused is not None:
         return unused
     if facts.idle_stops_at is not None:
         return _show(session, UNUSED)
     return _show(session, "" if facts.is_answering else facts.progress)
+
+
+def _is_to_be_renewed(session: SessionRecord, facts: Facts, now: float) -> bool:
+    """Once for each job, if its user chose so, and not for one that nobody uses."""
+    spec, ends_at = session.spec, session.wall_time_ends_at
+    if not habits_of(session).renews or "renewed_by" in spec or "renews" in spec or ends_at is None:
+        return False
+    is_wanted = facts.idle_stops_at is None and not facts.is_cluster_gone
+    began_at = session.started_at or session.created_at
+    return is_wanted and now >= ends_at - ahead_s(ends_at - began_at)
+
+
+def _handed_over(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    """A successor has its tunnels: what still passes here is finished, and then it ends."""
+    if facts.report is not None and facts.report.phase is JobPhase.ENDED:
+        return _ended_by_job(facts, now, limits)
+    # After a restart of the hub its agent may still bring answers.
+    is_coming = facts.link in (LinkState.NEVER, LinkState.DOWN)
+    if facts.is_carrying or (is_coming and now - facts.link_since < limits.agent_grace_s):
+        return _show(session, HANDED_OVER)
+    return Stop(EndReason.USER)
 
 
 def _unused(session: SessionRecord, facts: Facts, now: float) -> Action | None:

@@ -101,6 +101,8 @@ class Facts:
     """When the session's time is up, where no scheduler watches that."""
     used_at: float = 0.0
     """When somebody last used the session, or kept it."""
+    is_carrying: bool = False
+    """Whether a request or a connection passes through its link."""
     idle_stops_at: float | None = None
     """It was said that it stops then, unless somebody uses it."""
 
@@ -185,6 +187,16 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Ask for a successor: its time ends soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """It answers: it takes over from the session that it renews."""
+
+
+@dataclass(frozen=True, slots=True)
 class Requeue:
     """Begin anew, with the same row, tunnels and providers."""
 
@@ -201,5 +213,7 @@ Action = (
     | CancelExtra
     | End
     | Sweep
+    | Renew
+    | TakeOver
     | Requeue
 )

@@ -64,13 +64,17 @@ class Names:
             await self._room.note(live.record.id, "created", f"Opened again from {host}.")
             await self._tunnels.connecting(live)
 
-    async def free(self, caller: Principal, name: str | None, like: str) -> str:
-        """The chosen name, if it is free; else one that is like `like`. Raises Conflict."""
-        sessions = await self._room.store.sessions.list(caller.user_id, limit=1000)
-        tunnels = await self._room.store.tunnels.list(caller.user_id, limit=1000)
+    async def taken(self, owner_id: str) -> set[str]:
+        """The names of an owner's sessions, tunnels and providers."""
+        sessions = await self._room.store.sessions.list(owner_id, limit=1000)
+        tunnels = await self._room.store.tunnels.list(owner_id, limit=1000)
         taken = {session.name for session in sessions.items}
         taken |= {tunnel.name for tunnel in tunnels.items}
-        taken |= await self._tunnels.provider_names(caller.user_id)
+        return taken | await self._tunnels.provider_names(owner_id)
+
+    async def free(self, caller: Principal, name: str | None, like: str) -> str:
+        """The chosen name, if it is free; else one that is like `like`. Raises Conflict."""
+        taken = await self.taken(caller.user_id)
         if name is None:
             return suggest_name(like.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf"), taken)
         if checked_name(name) in taken:

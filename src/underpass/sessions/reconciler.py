@@ -34,17 +34,20 @@ from underpass.sessions.facts import (
     End,
     LinkState,
     MoveTo,
+    Renew,
     Requeue,
     Show,
     Stop,
     Submit,
     Sweep,
+    TakeOver,
     Warn,
     Wish,
 )
 from underpass.sessions.logs import Logs
 from underpass.sessions.places import Places
 from underpass.sessions.polls import SLOWEST_POLL_S, Polls
+from underpass.sessions.renewals import OF_A_RENEWAL, Renewals
 from underpass.sessions.room import Live, Room, log, touched
 from underpass.sessions.sentences import end_sentence, end_status
 from underpass.sessions.specs import habits_of, order_of
@@ -68,8 +71,11 @@ _ASKS_CLUSTER = (Submit, CancelJob, CancelExtra, Sweep)
 class Reconciler:
     """Runs from `start` to `close`. Jobs live on when it stops."""
 
-    def __init__(self, room: Room, places: Places, tunnels: Tunnels, logs: Logs) -> None:
+    def __init__(
+        self, room: Room, places: Places, tunnels: Tunnels, logs: Logs, renewals: Renewals
+    ) -> None:
         self._room = room
+        self._renewals = renewals
         self._places = places
         self._tunnels = tunnels
         self._logs = logs
@@ -213,6 +219,10 @@ class Reconciler:
                 self._ask(live, lambda cluster: self._sweep(live, cluster))
             case End():
                 await self._end(live, action)
+            case Renew():
+                await self._renewals.renew(live, "Its time ends soon.")
+            case TakeOver():
+                await self._renewals.take_over(live)
             case Requeue():
                 await self.requeue(live)
 
@@ -266,6 +276,10 @@ class Reconciler:
         touched(live, asked_agent_at=self._room.clock.now())
 
     async def _end(self, live: Live, end: End) -> None:
+        has_gone_on = bool(live.record.spec.get("handed_over"))
+        if has_gone_on and end.reason is not EndReason.WALLTIME:
+            # However its last job came to its end, nothing was lost by it.
+            end = End(EndReason.USER)
         last_line = await self._logs.last_of_server(live.record.id)
         message = end_sentence(
             end.reason,
@@ -274,6 +288,7 @@ class Reconciler:
             said=end.message,
             last_line=last_line,
             wakes=habits_of(live.record).wakes,
+            has_gone_on=has_gone_on,
         )
         if live.link_state is LinkState.UP and live.said is None:
             self._send_away(live)
@@ -287,6 +302,8 @@ class Reconciler:
         )
         await self._room.note(live.record.id, "ended", message)
         await self._tunnels.link_gone(live)
+        if live.record.spec.get("renews"):
+            await self._renewals.failed(live)
 
     def _has_more_to_say(self, live: Live) -> bool:
         """Whether a session that ends has an agent that could never say why."""
@@ -314,7 +331,7 @@ class Reconciler:
         """A new launch of the same session: same row, same tunnels, same providers."""
         launch, is_woken = int(live.record.spec.get("launch", 1)) + 1, live.is_woken
         spec = live.record.spec | {"launch": launch, "woken": is_woken}
-        for name in ("watches_time", "ends_as"):
+        for name in ("watches_time", "ends_as", *OF_A_RENEWAL):
             spec.pop(name, None)
         await self._room.change(
             live,

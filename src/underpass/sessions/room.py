@@ -112,6 +112,8 @@ class Live:
     """Whether its cluster was asked for the log of an agent that never dialled in."""
     gpus: tuple[str, ...] = ()
     """Names of the GPUs that its agent may use."""
+    held: dict[str, str] = field(default_factory=dict)
+    """Tunnels (by id) of the session that it renews, and where its own agent would serve them."""
     switched_off: set[str] = field(default_factory=set)
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
@@ -160,6 +162,7 @@ class Live:
             if self.record.spec.get("watches_time")
             else None,
             used_at=max(self.use.at, self.kept_at, self.link_since, self.record.running_at or 0.0),
+            is_carrying=self.link is not None and self.link.use.streams > 0,
             idle_stops_at=self.idle_stops_at,
         )
 
@@ -180,6 +183,7 @@ class Live:
         self.held_until = 0.0
         self.use, self.idle_stops_at = Use(), None
         self.readiness.clear()
+        self.held.clear()
         self.switched_off.clear()
 
 

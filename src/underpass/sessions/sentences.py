@@ -57,12 +57,16 @@ def end_sentence(
     said: str = "",
     last_line: str = "",
     wakes: bool = False,
+    has_gone_on: bool = False,
 ) -> str:
     """One short paragraph: what happened, in the words of who knew it, and what to do next.
 
     `said` is what the agent or the cluster said; `last_line` the last that the server wrote;
-    `wakes`: a message starts it again after it stopped for being unused.
+    `wakes`: a message starts it again after it stopped for being unused; `has_gone_on`: a new job
+    has taken over.
     """
+    if has_gone_on:
+        return "A new job has taken over. Its log stays here until you remove it."
     table = _LAUNCHED | (_ATTACHED if is_attached else {})
     what, next_step = table[reason]
     if reason is _R.IDLE and wakes:

@@ -24,6 +24,7 @@ from underpass.sessions.logs import Logs
 from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
+from underpass.sessions.renewals import Renewals
 from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
 from underpass.sessions.specs import habits_of
 from underpass.sessions.traffic import Traffic
@@ -64,7 +65,10 @@ class Sessions:
         self._catalogue = Catalogue(self._room, self.places, self._names, templates_dir)
         self._logs = Logs(self._room)
         self._traffic = Traffic(self._room)
-        self.reconciler = Reconciler(self._room, self.places, self.tunnels, self._logs)
+        self._renewals = Renewals(self._room, self.places, self.tunnels, self._names)
+        self.reconciler = Reconciler(
+            self._room, self.places, self.tunnels, self._logs, self._renewals
+        )
         self._room.wake = self.reconciler.wake
 
     async def load(self) -> None:
@@ -164,10 +168,23 @@ class Sessions:
         return await self._begin(record), token
 
     async def stop(self, caller: Principal, session_id: str) -> SessionRecord:
-        """Asks a session to end; one that has ended stays as it is. Raises NotFound."""
+        """Asks a session to end, and with it the one that it renews or that shall renew it; one that
+        has ended stays as it is. Raises NotFound.
+        """
         live = await self._own(caller, session_id)
-        await self._wish_to_end(live)
+        await self._stop(live)
         return live.record
+
+    async def renew(self, caller: Principal, session_id: str) -> SessionRecord:
+        """Asks for a successor that takes over when it answers; the one that is on its way if there
+        is one.
+
+        Raises NotFound, Conflict (`session_attached`, `session_not_running`, `renewed_already`,
+        `cluster_gone`).
+        """
+        live = await self._own(caller, session_id)
+        async with live.lock:
+            return (await self._renewals.renew(live, "You asked for it.")).record
 
     async def restart(self, caller: Principal, session_id: str) -> SessionRecord:
         """Starts a session anew, with the same row, tunnels and providers; a live one ends first.
@@ -189,7 +206,7 @@ class Sessions:
             )
         live.wants_restart = True
         if live.record.status not in SESSION_ENDS:
-            await self._wish_to_end(live)
+            await self._stop(live)
         await self.reconciler.reconcile(live)
         return live.record
 
@@ -412,6 +429,18 @@ class Sessions:
         await self._room.publish(record)
         self._room.wake(record.id)
         return live.record
+
+    async def _stop(self, live: Live) -> None:
+        """Whoever stops a session does not want a second job of it to come up or go on."""
+        was_handed_over = bool(live.record.spec.get("handed_over"))
+        is_successor = "renews" in live.record.spec
+        await self._wish_to_end(live)
+        # Looked for only now: a renewal or a hand-over that was under way has happened by this time.
+        successor = None if was_handed_over else await self._renewals.successor_of(live)
+        predecessor = None if is_successor else await self._renewals.predecessor_of(live)
+        for other in (successor, predecessor):
+            if other is not None:
+                await self._wish_to_end(other)
 
     async def _wish_to_end(self, live: Live) -> None:
         if live.record.status not in SESSION_ENDS and live.wish is None:

@@ -55,7 +55,10 @@ class Tunnels:
         dropped, and so is what was said of a port alone before the agent knew of the OpenAI flag:
         that something listens is no word on models."""
         tunnel = await self._of_session(live, message)
-        if tunnel is None or (tunnel.openai and message.get("openai") is False):
+        if tunnel is None:
+            self._ready_to_take_over(live, message)
+            return
+        if tunnel.openai and message.get("openai") is False:
             return
         try:
             live.readiness[tunnel.id] = read_readiness(message)
@@ -66,6 +69,15 @@ class Tunnels:
             tunnel = await self._up(live, tunnel)
         else:
             await self.providers.refresh(tunnel, live)
+
+    def _ready_to_take_over(self, live: Live, message: dict[str, Any]) -> None:
+        """News of a tunnel that its session has yet to take over is kept until it does."""
+        tunnel_id = str(message.get("tunnel_id") or "")
+        if tunnel_id in live.held:
+            try:
+                live.readiness[tunnel_id] = read_readiness(message)
+            except ValueError:
+                log.warning("session %s sent an unknown readiness", live.record.id)
 
     async def withdrawn(self, live: Live, message: dict[str, Any]) -> None:
         """`tunnel.withdraw` or `tunnel.failed`: the tunnel stops, its provider stays, greyed."""
@@ -91,6 +103,28 @@ class Tunnels:
             if tunnel.status is _T.RECONNECTING and live.link is not None:
                 self._room.registry.bind_tunnel(tunnel.id, live.link)
                 await self._to(live, tunnel, _T.RUNNING)
+
+    async def hand_over(self, before: Live, live: Live) -> None:
+        """A session's tunnels move to its successor, whose agent serves them from now on.
+
+        Streams that are under way stay with the old link. Call it under both locks.
+        """
+        for tunnel in await self._room.store.tunnels.of_session(before.record.id):
+            target = live.held.pop(tunnel.id, None)
+            tunnel = await self._room.store.tunnels.update(
+                tunnel.id, session_id=live.record.id, target=target or tunnel.target
+            )
+            before.readiness.pop(tunnel.id, None)
+            is_off = tunnel.id in before.switched_off
+            if is_off or live.link is None:
+                live.switched_off |= {tunnel.id} if is_off else set()
+                await self._stopped(live, tunnel)
+                self._tell(live, {"type": "tunnel.stop", "tunnel_id": tunnel.id})
+                continue
+            if target is None:
+                # One that was opened beside its own: the new agent has not heard of it.
+                self._tell(live, _open_message(tunnel))
+            await self._up(live, tunnel)
 
     async def taken_up(self, live: Live, tunnel: TunnelRecord) -> None:
         """This hub has just started: no agent is connected yet, and what ran may come back."""
@@ -255,6 +289,11 @@ class Tunnels:
         openai = message.get("openai") is True
         # The id goes before the name: the tunnel may have been given another one meanwhile.
         tunnel = await self._of_session(live, message) or await self._meant(live, wanted, target)
+        if tunnel is not None and tunnel.session_id in _kin(live.record):
+            if live.record.spec.get("renews"):
+                live.held[tunnel.id] = target
+                live.readiness.pop(tunnel.id, None)
+            return tunnel  # the session that has it keeps it, until this one takes over
         if tunnel is None:
             tunnel = await self._room.store.tunnels.add(
                 TunnelRecord(
@@ -290,6 +329,8 @@ class Tunnels:
             found = await self._room.store.tunnels.find_by_name(live.record.owner_id, wanted)
             if found is None:
                 await self._check_provider_name(live.record.owner_id, wanted, None)
+            elif found.session_id in _kin(live.record):
+                return found
             elif found.session_id != live.record.id and found.status is not _T.STOPPED:
                 raise self._taken(wanted)
             return found
@@ -370,6 +411,13 @@ class Tunnels:
             live.link.send_control(message)
         except TunnelError as error:
             log.warning("session %s cannot be told: %s", live.record.id, error.message)
+
+
+def _kin(session: SessionRecord) -> set[str]:
+    """The session that this one renews, or that has taken over from it."""
+    spec = session.spec
+    renewed_by = spec.get("renewed_by") if spec.get("handed_over") else None
+    return {one for one in (spec.get("renews"), renewed_by) if one}
 
 
 def _open_message(tunnel: TunnelRecord) -> dict[str, Any]:

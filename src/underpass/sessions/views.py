@@ -39,6 +39,8 @@ def session(
         "ended_at": iso(record.ended_at),
         "wall_time_ends_at": iso(record.wall_time_ends_at),
         "idle_stops_at": iso(idle_stops_at),
+        "renews": record.spec.get("renews"),
+        "renewed_by": record.spec.get("renewed_by"),
         "job_id": record.job_id,
         "job_raw_state": record.job_raw_state,
         "agent_version": record.agent_version,

@@ -88,6 +88,8 @@ class LinkUse:
 
     opened: int
     """Streams that were ever opened; it only grows."""
+    streams: int
+    """Those that are open, raw ones among them."""
     answering: int
     """Requests that are under way."""
     raw_bytes: int
@@ -183,6 +185,7 @@ class Link:
         raw = [s for s in self.core.streams.values() if s.opening.kind is StreamKind.RAW]
         return LinkUse(
             opened=self.core.opened,
+            streams=len(self.core.streams),
             answering=len(self.core.streams) - len(raw),
             raw_bytes=sum(one.receiver.received + one.sender.written for one in raw),
         )

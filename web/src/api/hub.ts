@@ -33,6 +33,7 @@ export const sessions = {
   stop: (id: string) => call<Session>('POST', at('sessions', id, 'stop')),
   restart: (id: string) => call<Session>('POST', at('sessions', id, 'restart')),
   keep: (id: string) => call<Session>('POST', at('sessions', id, 'keep')),
+  renew: (id: string) => call<Session>('POST', at('sessions', id, 'renew')),
   remove: (id: string, keepalive = false) => call<null>('DELETE', at('sessions', id), { keepalive }),
   logs: (id: string, tail: number) => call<Page<LogLine>>('GET', `${at('sessions', id, 'logs')}?tail=${tail}`),
   logPath: (id: string) => `${at('sessions', id, 'logs')}?follow=true&tail=500`,

@@ -69,6 +69,10 @@ export interface Session {
   readonly wall_time_ends_at: string | null;
   /** Nobody uses it, and it stops then; else null. */
   readonly idle_stops_at: string | null;
+  /** The session that it takes over from as soon as it answers. */
+  readonly renews: string | null;
+  /** The session that shall take over from it, or has. */
+  readonly renewed_by: string | null;
   readonly job_id: string | null;
   readonly params: Readonly<Record<string, unknown>> | null;
   readonly tunnels: readonly Tunnel[];

@@ -1320,6 +1320,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Session
+         * @description Ask for a successor, which is the answer; it takes over name, tunnels and provider when its
+         *     model answers, and drops no stream.
+         */
+        post: operations["renew_session_api_sessions__session_id__renew_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/restart": {
         parameters: {
             query?: never;
@@ -2918,6 +2939,10 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
+            /** Renewed By */
+            renewed_by: string | null;
+            /** Renews */
+            renews: string | null;
             /** Running At */
             running_at: string | null;
             /** Started At */
@@ -5994,6 +6019,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_LogLineOut_"];
                     "text/event-stream": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    renew_session_api_sessions__session_id__renew_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
                 };
             };
             /** @description Validation Error */

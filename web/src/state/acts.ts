@@ -27,6 +27,7 @@ async function attempt(sessionId: string, act: () => Promise<void>): Promise<voi
 
 export const restartSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.restart(id)));
 export const keepSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.keep(id)));
+export const renewSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.renew(id)));
 export const stopSession = (id: string): Promise<void> => attempt(id, async () => putSession(await api.stop(id)));
 
 export const startTunnel = ({ id, session_id: sessionId }: Tunnel): Promise<void> =>

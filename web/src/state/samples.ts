@@ -8,7 +8,7 @@ export function session(fields: Partial<Session> = {}): Session {
   return {
     id: 'ses_1', name: 'box', status: 'running', status_reason: '', end_reason: null, end_message: null, attached: false,
     cluster: null, template: 'vllm', host: 'gpu-17', owner, created_at, started_at: null, running_at: null, ended_at: null,
-    wall_time_ends_at: null, idle_stops_at: null, job_id: null, params: null, tunnels: [], ...fields,
+    wall_time_ends_at: null, idle_stops_at: null, renews: null, renewed_by: null, job_id: null, params: null, tunnels: [], ...fields,
   };
 }
 

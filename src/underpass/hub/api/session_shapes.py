@@ -71,6 +71,10 @@ class SessionOut(BaseModel):
     wall_time_ends_at: str | None
     idle_stops_at: str | None
     """Nobody uses it, and it was said that it stops then; else null."""
+    renews: str | None
+    """The id of the session that it takes over from as soon as it answers; else null."""
+    renewed_by: str | None
+    """The id of the session that shall take over from it, or has; else null."""
     job_id: str | None
     job_raw_state: str | None
     agent_version: str | None

@@ -136,6 +136,15 @@ async def restart_session(
     return SessionOut(**await services.sessions.shape(record))
 
 
+@router.post("/{session_id}/renew", status_code=202)
+async def renew_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> SessionOut:
+    """Ask for a successor, which is the answer; it takes over name, tunnels and provider when its
+    model answers, and drops no stream."""
+    record = await services.sessions.renew(caller, session_id)
+    await services.trail.note("session.renew", actor_id=caller.user_id, subject=session_id)
+    return SessionOut(**await services.sessions.shape(record))
+
+
 @router.post("/{session_id}/keep")
 async def keep_session(session_id: str, caller: SessionsUser, services: ServicesDep) -> SessionOut:
     """Do not stop it for being unused just now: its time for that begins anew."""
