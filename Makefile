@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev fix check test bench dist lock clean
+.PHONY: help setup demo dev fix check test bench chaos fuzz dist lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,13 @@ test: ## the whole suite, with all of its own set-up (README's test command)
 bench: setup ## direct, ssh -R and Underpass side by side: one table
 	@scripts/system_packages.sh test
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup ## breaks everything while streams run, and compares bytes: one table
+	@scripts/system_packages.sh test
+	@$(BIN)/python -m chaos $(ARGS)
+
+fuzz: setup ## ten minutes of damaged bytes for both ends of the tunnel
+	@$(BIN)/python -m chaos.fuzz $(ARGS)
 
 dist: setup ## a wheel (with the web UI) and a source package in dist/
 	@scripts/dist.sh

@@ -7,7 +7,8 @@ and the manner of its end: what "the client went away" is measured with.
 
     python -m tests.fakes.stub_server --port 9000
 
-GET /stub/seen?tag=T shows its requests as JSON, GET /stub/mode?loading sets its mode.
+GET /stub/seen?tag=T shows its requests as JSON, GET /stub/open?T counts those that have not ended,
+GET /stub/mode?loading sets its mode.
 """
 
 import argparse
@@ -124,9 +125,12 @@ class StubServer:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
-        """Listens; on the same port again after a `stop()`."""
+    async def start(self, socket_path: str = "") -> None:
+        """Listens; on the same port again after a `stop()`. Or on a Unix socket."""
         loop = asyncio.get_running_loop()
+        if socket_path:
+            self._server = await loop.create_unix_server(self._connect, socket_path)
+            return
         self._server = await loop.create_server(self._connect, "127.0.0.1", self.port, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -161,6 +165,10 @@ class StubServer:
             tag = query.removeprefix("tag=")
             shown = [_plain(r) for r in self.seen if not tag or r.tag == tag]
             connection.answer(200, json.dumps(shown).encode())
+            return
+        if path == "/stub/open":
+            count = sum(r.tag == query and r.ended_at is None for r in self.seen)
+            connection.answer(200, json.dumps(count).encode())
             return
         if path == "/stub/mode":
             self.mode = query  # type: ignore[assignment]  # a test's own word
@@ -293,19 +301,20 @@ def _plain(request: Request) -> dict[str, Any]:
     return shown
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, socket_path: str) -> None:
     server = StubServer(port)
-    await server.start()
-    print(f"stub model server on {server.url}", flush=True)
+    await server.start(socket_path)
+    print(f"stub model server on {socket_path or server.url}", flush=True)
     await asyncio.Event().wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A fast stub model server.")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--socket", default="", help="a Unix socket in place of the port")
     arguments = parser.parse_args()
     try:
-        uvloop.run(_serve(arguments.port))
+        uvloop.run(_serve(arguments.port, arguments.socket))
     except KeyboardInterrupt:
         pass
 

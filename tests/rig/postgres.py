@@ -4,6 +4,7 @@ import getpass
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -35,18 +36,28 @@ class PostgresServer:
         self._as_user = self._become_nobody()
         data = self.folder / "data"
         self._run("initdb", "-D", str(data), "-U", "underpass", "-A", "trust", "--no-sync")
+        try:
+            self.go_on()
+        except BaseException:
+            self.stop()
+            raise
+
+    def go_on(self) -> None:
+        """Starts the server; again after a `halt`."""
+        data = self.folder / "data"
         command = [*self._as_user, str(self._binaries / "postgres"), "-D", str(data)]
         # Unix socket only; no care for a power cut: it lives as long as the tests.
         command += ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         command += ["-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         self._process = Process(command, self.folder / "postgres.log")
         socket = self.folder / ".s.PGSQL.5432"
-        try:
-            eventually(socket.exists, 15, "PostgreSQL's socket")
-            eventually(self._is_ready, 15, "PostgreSQL to accept")
-        except BaseException:
-            self.stop()
-            raise
+        eventually(socket.exists, 15, "PostgreSQL's socket")
+        eventually(self._is_ready, 15, "PostgreSQL to accept")
+
+    def halt(self) -> None:
+        """The server ends at once, with all connections; its data stays."""
+        self._process.signal(signal.SIGINT)
+        self._process.wait(15)
 
     def url(self, database: str) -> str:
         """The URL of one database."""

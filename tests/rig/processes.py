@@ -33,11 +33,11 @@ def free_port() -> int:
         return int(held.getsockname()[1])
 
 
-def is_listening(port: int) -> bool:
-    """True when something accepts on this loopback port."""
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """True when something accepts on this port, of loopback if nothing else is said."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 class Process:
@@ -113,13 +113,15 @@ class Process:
             raise AssertionError(f"{error}\n{self.tail()}") from None
         return self.output()
 
-    def wait_until_listening(self, port: int, within_s: float = 15.0) -> None:
+    def wait_until_listening(
+        self, port: int, within_s: float = 15.0, host: str = "127.0.0.1"
+    ) -> None:
         """Until the port accepts; fails at once, with the tail, if the process ended."""
 
         def accepts() -> bool:
             if not self.is_alive:
                 raise RuntimeError(f"{self!r} ended:\n{self.tail()}")
-            return is_listening(port)
+            return is_listening(port, host)
 
         eventually(accepts, within_s, f"port {port} of {self!r}")
 

@@ -30,28 +30,39 @@ class Stack:
     Everything it starts is ended by `stop()`. Agents read nothing of the developer's own settings.
     """
 
-    def __init__(self, folder: Path, hub_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, hub_options: Sequence[str] = (), host: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
+        self.host = host
         self.port = free_port()
         self.hub_options = list(hub_options)
+        self.hub_prefix: list[str] = []
+        """Words before the hub's command: a wrapper that changes its clock, for instance."""
+        self.hub_environment: dict[str, str] = {}
         self.agents: list[Process] = []
         self.people: dict[str, Person] = {}
         self.hub: Process
-        self.start_hub()
+        try:
+            self.start_hub()
+        except BaseException:
+            self.hub.stop()
+            raise
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     # -- the hub
 
     def start_hub(self) -> None:
         """Starts (again) on the same port and data folder, and waits until it is ready."""
-        command = [*UNDERPASS, "hub", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--data-dir", str(self.data_dir), *self.hub_options]
-        self.hub = Process(command, self.folder / "hub.log", self.environment())
-        self.hub.wait_until_listening(self.port, 30)
+        command = [*self.hub_prefix, *UNDERPASS, "hub", "--host", self.host]
+        command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *self.hub_options]
+        environment = self.environment(**self.hub_environment)
+        self.hub = Process(command, self.folder / "hub.log", environment)
+        self.hub.wait_until_listening(self.port, 30, self.host)
         eventually(lambda: Api(self.url).get("/readyz").status == 200, 15, "the hub's /readyz")
 
     def stop(self) -> None:
@@ -87,6 +98,9 @@ class Stack:
     def add_person(self, name: str, is_admin: bool = False) -> Person:
         """A user with a password and a key, made on the hub's own machine as an admin would."""
         where = ["--data-dir", str(self.data_dir)]
+        if "--database-url" in self.hub_options:
+            at = self.hub_options.index("--database-url")
+            where = self.hub_options[at : at + 2]
         flags = ["--admin"] if is_admin else []
         self.cli(
             "admin", "users", "add", name, *flags, "--password-stdin", *where, stdin=PASSWORD + "\n"

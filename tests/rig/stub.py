@@ -42,6 +42,15 @@ class StubProcess:
         requests: list[dict[str, Any]] = self._get("/stub/seen")
         return requests
 
+    def open_requests(self, tag: str) -> int:
+        """How many requests with this tag have not ended."""
+        return int(self._get(f"/stub/open?{tag}"))
+
+    def all_seen_of(self, tag: str) -> list[dict[str, Any]]:
+        """Every request with this tag."""
+        requests: list[dict[str, Any]] = self._get(f"/stub/seen?tag={tag}")
+        return requests
+
     def wait_seen(self, tag: str, outcome: str = "", within_s: float = 5.0) -> dict[str, Any]:
         """The request, once it is there (and has ended so, if an outcome is given)."""
 
