@@ -36,7 +36,7 @@ test: ## the whole suite, with all of its own set-up (README's test command)
 	@scripts/llama_server.sh >/dev/null
 	@scripts/check.sh; checked=$$?; $(BIN)/pytest -n 2 $(ARGS) && exit $$checked
 
-bench: setup ## direct, ssh -R and Underpass side by side: one table
+bench: setup ## direct, ssh -R and Underpass side by side, and AI Chat: the tables of docs/performance.md
 	@scripts/system_packages.sh test
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -5,9 +5,18 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import browser, opening, runs
+from benchmarks.lines import as_table
 from benchmarks.measure import Footprint, Plan, measure_footprint, measure_ways
 from benchmarks.paths import Carriers, open_ways
-from benchmarks.report import as_markdown, as_page, footprint_rows, make_rows
+from benchmarks.report import (
+    CHAT,
+    as_markdown,
+    footprint_rows,
+    make_rows,
+    renewed,
+    tunnel_section,
+)
 from tests.rig.stack import Stack
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -15,16 +24,24 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=["tunnel", "chat"], help="one part of it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--write", action="store_true", help="renew docs/performance.md")
     arguments = parser.parse_args()
     plan = Plan(rounds=arguments.rounds, seconds=arguments.seconds)
-    rows = _measure(plan)
-    table = as_markdown(rows)
-    print(table)
-    if arguments.write:
-        PAGE.write_text(as_page(table, plan))
+    if arguments.only != "chat":
+        table = as_markdown(_measure(plan))
+        _tell("Tunnel", tunnel_section(plan), table, is_kept=arguments.write)
+    if arguments.only != "tunnel":
+        table = as_table([*runs.measure(), *opening.measure(), *browser.measure()])
+        _tell("AI Chat", CHAT, table, is_kept=arguments.write)
+
+
+def _tell(title: str, words: str, table: str, *, is_kept: bool) -> None:
+    print(f"{title}\n\n{table}\n", flush=True)
+    if is_kept:
+        PAGE.write_text(renewed(PAGE.read_text(), title, words, table))
 
 
 def _measure(plan: Plan) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,37 +127,41 @@ def machine() -> str:
 
 PAGE = """# Performance
 
-Measured by `make bench` on {date}, on {machine}.
+Figures of this page are printed and written by `make bench`: `make bench ARGS="--only chat"` for one part,
+`make bench ARGS="--rounds 1 --seconds 2"` for a quick look; `--write` renews what was measured.
 
-One client, one stub model server and what carries the bytes share this one machine, so the figures
-compare the ways with each other; on machines of their own all of them are faster. Each figure is the
-median over {rounds} rounds, and the ways take turns within a round. A stream is {rate:.0f} events a
-second of {chunk} bytes; `@25` means 25 streams at once. *First byte* is from sending the request to
-the first event, for streams that come and go one by one while the others flow; *chunk delay* is from
-the server's write to the client's read, one way. CPU is user and system time of the carrying processes
-divided by the chunks they carried. `ssh -R` carries one TCP connection per request, without sign-in,
-routes, resuming or HTTP. The client opens a connection per stream.
-
-{table}
-
-{notes}
+Client, stub model server, browser and what carries the bytes share one machine, so the figures compare
+ways with each other; on machines of their own all of them are faster. "Bar" is what the project
+promises. The bars are absolute, and shared machines are not: the same `ssh -R` has been seen at 28 and
+at 45 µs a chunk on two days, so compare by the ratios, which one run makes side by side.
 """
 
-NOTES = """"Bar" is what the project promises; a time is compared by what Underpass adds to direct. The bars
-are absolute, and shared machines are not: the same `ssh -R` has been seen at 28 and at 45 µs a chunk
-on two days, so compare by the ratios, which one run makes side by side.
-Run it yourself: `make bench`, or
-`make bench ARGS="--rounds 1 --seconds 2"` for a quick look; `--write` renews this page."""
+TUNNEL = """Each figure is the median over {rounds} rounds, and the ways take
+turns within a round. A stream is {rate:.0f} events a second of {chunk} bytes; `@25` means 25 streams at once.
+*First byte* is from sending the request to the first event, for streams that come and go one by one while
+the others flow; *chunk delay* is from the server's write to the client's read, one way. CPU is user and
+system time of the carrying processes divided by the chunks they carried. `ssh -R` carries one TCP
+connection per request, without sign-in, routes, resuming or HTTP. The client opens a connection per
+stream. A time is compared with its bar by what Underpass adds to direct."""
+
+CHAT = """Runs are watched by programs, pages by a real Chromium that draws without a GPU. CPU is that of the
+processes named; a frame is judged by the longest task of the page's main thread, in CPU time. The long
+answer is mixed Markdown: each 300 bytes hold a heading, a formula, a table, a list and coloured code."""
 
 
-def as_page(table: str, plan: Plan) -> str:
-    """docs/performance.md."""
-    return PAGE.format(
-        date=datetime.now(UTC).strftime("%d %B %Y"),
-        machine=machine(),
-        rounds=plan.rounds,
-        rate=plan.rate,
-        chunk=plan.chunk_bytes,
-        table=table,
-        notes=NOTES,
-    )
+def tunnel_section(plan: Plan) -> str:
+    """What the figures of the tunnel mean."""
+    return TUNNEL.format(rounds=plan.rounds, rate=plan.rate, chunk=plan.chunk_bytes)
+
+
+def renewed(page: str, title: str, words: str, table: str) -> str:
+    """docs/performance.md with one section measured anew; the others stay as they were measured."""
+    date = datetime.now(UTC).strftime("%d %B %Y")
+    section = f"## {title}\n\nMeasured on {date}, on {machine()}. {words}\n\n{table}\n"
+    _, *others = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    kept = {_title(other): other.rstrip() + "\n" for other in others}
+    return "\n".join([PAGE, *(kept | {title: section}).values()])
+
+
+def _title(section: str) -> str:
+    return section.partition("\n")[0].removeprefix("## ").strip()

@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.lines import Line, as_table
 from benchmarks.paths import Carriers
 from tests.rig.stack import Person, Stack
 from tests.rig.stub import StubProcess
@@ -48,29 +49,33 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0, help="chunks per second and run")
     parser.add_argument("--seconds", type=float, default=15.0)
     arguments = parser.parse_args()
+    print(as_table(measure(arguments.runs, arguments.rate, arguments.seconds)))
+
+
+def measure(runs: int = 200, rate: float = 20.0, seconds: float = 15.0) -> list[Line]:
+    """So many runs at once, on a hub of their own."""
     with tempfile.TemporaryDirectory(prefix="underpass-bench-") as name:
-        found = _with_hub(Path(name), arguments.runs, arguments.rate, arguments.seconds)
-    print(table(found, arguments.rate))
+        return lines_of(_with_hub(Path(name), runs, rate, seconds), rate)
 
 
-def table(found: Found, rate: float) -> str:
-    """The figures, one per line, as Markdown."""
+def lines_of(found: Found, rate: float) -> list[Line]:
+    """The figures, one per line."""
     delays = sorted(found.delays_ms)
     chunks = len(delays)
-    rows = [
-        ("runs at once, each watched", f"{found.runs} at {rate:g} chunks/s"),
-        ("chunks seen", f"{chunks:,}"),
-        *(
-            (f"age of a chunk at its watcher, {name}", f"{delays[int(chunks * part)]:.1f} ms")
-            for name, part in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
-        ),
-        ("the same, worst", f"{delays[-1]:.1f} ms"),
-        ("stored text equal to what was sent", f"{found.texts_equal} of {found.runs}"),
-        ("hub CPU", f"{100 * found.hub_cpu_s / found.wall_s:.0f} % of one core"),
-        ("hub CPU per chunk", f"{1e6 * found.hub_cpu_s / chunks:.0f} µs"),
-        ("hub memory", f"{found.hub_rss_bytes / 2**20:.0f} MiB"),
+
+    def age(part: float) -> float:
+        return delays[int(chunks * part)]
+
+    runs = f"{found.runs} chat runs at {rate:g} chunks/s, each watched"
+    return [
+        Line(f"{runs}: age of a chunk, p50", age(0.5), "ms"),
+        Line("the same, p99", age(0.99), "ms", 250),
+        Line("the same, p99.9", age(0.999), "ms"),
+        Line("runs whose stored text is not what was sent", found.runs - found.texts_equal, "", 0),
+        Line("hub CPU per chunk", 1e6 * found.hub_cpu_s / chunks, "µs"),
+        Line("hub CPU, of one core", 100 * found.hub_cpu_s / found.wall_s, "%"),
+        Line("hub memory", found.hub_rss_bytes / 1e6, "MB"),
     ]
-    return "\n".join(["| chat runs | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
 
 
 def _with_hub(folder: Path, runs: int, rate: float, seconds: float) -> Found:
