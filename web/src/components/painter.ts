@@ -2,7 +2,7 @@
  * Drawing may take this share of the time; a costly text, or a slow machine, is drawn less often. What
  * is measured is the frame on the main thread: rastering and what follows a frame cost twice as much again.
  */
-const SHARE = 0.05;
+const SHARE = 0.045;
 /** Growing text reads the same 20 times a second as 60 times, and costs a third. */
 const SHORTEST_MS = 48;
 const LONGEST_MS = 250;
