@@ -1,15 +1,18 @@
 """A person in a chat: versions, edits, deletes, continues, forks, files, settings, a temporary chat."""
 
 import asyncio
+import io
 import json
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, expect
+from pypdf import PdfReader
 
 from tests.e2e.chat_page import answers, ask, composer, open_page, pick, questions, says, settled
 from tests.e2e.conftest import ChatPlace
+from tests.rig.api import Api
 
 NOTES = b"fan curves of 2026"
 BROKEN = b"%PDF-1.7 broken"
@@ -150,6 +153,67 @@ async def test_files_go_with_a_message(page: Page, chat_place: ChatPlace) -> Non
     await expect(questions(page).get_by_text("notes.txt")).to_be_visible()
     seen = await asyncio.to_thread(chat_place.stub.wait_seen, tag)
     assert "fan curves of 2026" in seen["text"] and "Look at this." in seen["text"]
+
+
+async def test_a_file_is_dropped_anywhere_on_the_chat(page: Page) -> None:
+    """While it hangs above, the page says so; dropped, it is attached. Dragged words are not a file."""
+    chips = page.get_by_role("list", name="Attached")
+    dragged = await page.evaluate_handle(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(['fan curves'], 'dropped.txt', { type: 'text/plain' }));
+          return data;
+        }"""
+    )
+    words = await page.evaluate_handle(
+        "() => { const data = new DataTransfer(); data.setData('text/plain', 'words'); return data; }"
+    )
+    place = ".chat-page"
+    await page.dispatch_event(place, "dragenter", {"dataTransfer": words})
+    await expect(page.get_by_text("Drop to attach")).to_have_count(0)
+    await page.dispatch_event(place, "dragenter", {"dataTransfer": dragged})
+    await expect(page.get_by_text("Drop to attach")).to_be_visible()
+    await page.dispatch_event(place, "dragleave", {"dataTransfer": dragged})
+    await expect(page.get_by_text("Drop to attach")).to_have_count(0)
+    await page.dispatch_event(place, "dragenter", {"dataTransfer": dragged})
+    await page.dispatch_event(place, "drop", {"dataTransfer": dragged})
+    await expect(chips.get_by_text("dropped.txt")).to_be_visible()
+    await expect(chips.get_by_text("10 characters")).to_be_visible()
+    await expect(page.get_by_text("Drop to attach")).to_have_count(0)
+    await page.get_by_role("button", name="Remove dropped.txt").click()
+
+
+async def test_a_chat_is_printed_whole(page: Page, chat_place: ChatPlace) -> None:
+    """On paper there is the conversation, each message of it, and nothing of the app around it."""
+    api = chat_place.stack.api(chat_place.alice)
+    chat = await asyncio.to_thread(_long_chat, api)
+    await page.goto(f"{chat_place.stack.url}/chat/{chat}")
+    await expect(page.get_by_text("Answer number 119.")).to_be_visible()
+    await expect(page.get_by_text("Answer number 1.")).to_have_count(0)
+    paper = PdfReader(io.BytesIO(await page.pdf()))
+    text = " ".join(part.extract_text() for part in paper.pages)
+    missing = [n for n in range(0, 120, 2) if f"Question number {n}?" not in text]
+    assert not missing
+    assert "Answer number 119." in text
+    assert "New chat" not in text and "Send" not in text
+    await expect(page.get_by_text("Answer number 1.")).to_have_count(0)
+
+
+def _long_chat(api: Api) -> str:
+    made = api.post("/api/chats", {"title": "Long", "model": "first/stub"}).json()["id"]
+    exported = api.get(f"/api/chats/{made}/export?format=json").json()
+    inner = exported["chats"][0]
+    for number in range(120):
+        is_user = number % 2 == 0
+        message = {
+            "id": f"m{number}",
+            "parent_id": f"m{number - 1}" if number else None,
+            "role": "user" if is_user else "assistant",
+            "content": f"Question number {number}?" if is_user else f"Answer number {number}.",
+        }
+        inner["messages"].append(message)
+    found = api.post("/api/chats/import", exported).json()
+    return str(found["items"][0]["id"])
 
 
 async def test_settings_go_with_each_request(page: Page, chat_place: ChatPlace) -> None:

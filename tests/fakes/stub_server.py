@@ -67,7 +67,8 @@ def _in_last_message(body: dict[str, Any]) -> dict[str, Any]:
     text = messages[-1].get("content") if isinstance(messages, list) and messages else None
     if not isinstance(text, str) or not text.startswith("stub:"):
         return {}
-    found: dict[str, Any] = json.loads(text[5:])
+    # A question that got no answer comes together with the next one: the last wish counts.
+    found: dict[str, Any] = json.loads(text.rpartition("stub:")[2])
     return found
 
 
