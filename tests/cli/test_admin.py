@@ -130,6 +130,11 @@ async def test_a_running_hub_sees_it(say: Say, monkeypatch: pytest.MonkeyPatch) 
         passwd = ("users", "passwd", "alice", "--password-stdin")
         await asyncio.to_thread(say, *passwd, stdin="another password\n")
         assert (await browser.sign_in("alice", "another password")).status == 204
+        alice = await hub.services.store.users.by_name("alice")
+        await hub.services.auth.second_step.begin(alice)
+        for said in ("password alone now", "has no two-step sign-in"):
+            _, err = await asyncio.to_thread(say, "users", "reset-two-step", "alice")
+            assert said in err
         trail = await hub.services.store.audit.list()
         assert {entry.address for entry in trail.items if entry.actor_id is None} >= {
             "command line"

@@ -84,3 +84,23 @@ async def test_limits(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> No
 
 async def groups(hub: RunningHub) -> tuple[GroupRecord, ...]:
     return (await hub.services.store.groups.list()).items
+
+
+async def test_an_address_and_a_second_step(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose an address is, and help for who lost phone and recovery codes."""
+    await say("users", "add", "bob", "--no-password", "--email", "Bob@example.org")
+    alice = await hub.user("alice")
+    await say("users", "email", "alice", "bob@example.org", code=1)
+    assert "Another user has this address" in capsys.readouterr().err
+    await say("users", "email", "alice", "bob", code=1)
+    assert "not an e-mail address" in capsys.readouterr().err
+    await say("users", "email", "bob", "")
+    await say("users", "email", "alice", "bob@example.org")
+    await say("users", "ls")
+    assert "bob@example.org" in capsys.readouterr().out
+    await say("users", "reset-two-step", "alice", code=1)
+    await hub.services.auth.second_step.begin(alice)
+    await say("users", "reset-two-step", "alice")
+    assert await hub.services.store.second_factors.all() == ()

@@ -104,6 +104,7 @@ def _back_to_the_first_usage(connection: Connection) -> None:
     with Operations.context(context):
         ScriptDirectory(str(MIGRATIONS)).get_revision("0001").module._usage()
     for statement in (
+        "DROP TABLE second_factors",
         "DROP TABLE claimed_members",
         "DROP TABLE openid_flows",
         "DROP TABLE identities",

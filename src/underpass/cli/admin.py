@@ -23,6 +23,7 @@ from underpass.core.times import iso
 if TYPE_CHECKING:
     from underpass.hub.auth.accounts import Accounts
     from underpass.hub.auth.key_ring import KeyRing
+    from underpass.hub.auth.second_step import SecondStep
     from underpass.hub.auth.sign_ins import SignIns
     from underpass.store import Store, UserRecord
 
@@ -128,6 +129,31 @@ def set_password(
     run(work())
 
 
+@users.command("reset-two-step")
+def reset_two_step(
+    name: Name,
+    data_dir: options.DataDir = None,
+    database_url: options.DatabaseUrl = None,
+) -> None:
+    """Turn a user's two-step sign-in off, for somebody who has neither phone nor recovery codes.
+
+    Example:
+
+      underpass admin users reset-two-step alice
+    """
+
+    async def work() -> None:
+        async with _desk(data_dir, database_url) as desk:
+            user = await desk.store.users.by_name(name)
+            if not await desk.second_step.reset(user.id):
+                note(f"{user.name} has no two-step sign-in.")
+                return
+            await desk.note("two_step.reset", user.name)
+            note(f"{user.name} signs in with the password alone now.")
+
+    run(work())
+
+
 @users.command("link")
 def sign_in_link(
     name: Name,
@@ -220,6 +246,7 @@ class _Desk:
     accounts: Accounts
     keys: KeyRing
     sign_ins: SignIns
+    second_step: SecondStep
 
     async def note(self, action: str, subject: str) -> None:
         """The audit trail's line: somebody with access to the machine did this."""
@@ -242,6 +269,7 @@ async def _desk(
     from underpass import store
     from underpass.hub.auth.accounts import Accounts
     from underpass.hub.auth.key_ring import KeyRing
+    from underpass.hub.auth.second_step import SecondStep
     from underpass.hub.auth.sign_ins import SignIns
     from underpass.hub.auth.throttle import SignInThrottle
 
@@ -260,8 +288,11 @@ async def _desk(
     opened, clock = await store.open(config.database), SystemClock()
     try:
         accounts = Accounts(opened, clock, SignInThrottle(clock, config.sign_in_attempts))
-        sign_ins = SignIns(opened, clock, accounts, lifetime_s=0, on_end=lambda _: None)
-        yield _Desk(opened, clock, accounts, KeyRing(opened, clock), sign_ins)
+        second_step = SecondStep(opened, clock, config.secret_keys, config.name)
+        sign_ins = SignIns(
+            opened, clock, accounts, second_step, lifetime_s=0, on_end=lambda _: None
+        )
+        yield _Desk(opened, clock, accounts, KeyRing(opened, clock), sign_ins, second_step)
     finally:
         await opened.close()
 

@@ -126,6 +126,24 @@ def enable_user(name: User, hub: options.Hub = None) -> None:
     _change(name, hub, {"is_disabled": False}, "enabled")
 
 
+@app.command("reset-two-step")
+def reset_two_step(name: User, hub: options.Hub = None) -> None:
+    """Turn a user's two-step sign-in off, for somebody who has neither phone nor recovery codes.
+
+    Example:
+
+      underpass users reset-two-step bob
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            user = await _by_name(client, "/api/users", name, "user")
+            await client.delete(f"/api/users/{user['id']}/two-step")
+        note(f"{name} signs in with the password alone now.")
+
+    run(work())
+
+
 @app.command("limit")
 def limit_user(
     name: User,

@@ -166,6 +166,7 @@ class Hub:
     async def _start(self) -> None:
         await self.services.sessions.load()
         await self.services.providers.load()
+        await self.services.auth.second_step.load()
         await self.services.chats.load()
         self._tidying = asyncio.create_task(self._tidy(), name="hub-tidy")
         self._looking = asyncio.create_task(self._look_elsewhere(), name="hub-look-elsewhere")
@@ -329,6 +330,8 @@ def _build_auth(
         opened,
         clock,
         attach=attach,
+        key_file=config.secret_keys,
+        hub_name=config.name,
         sign_in_s=config.sign_in_days * 86_400,
         sign_in_attempts=config.sign_in_attempts,
         public_url=config.public_url,

@@ -1,9 +1,11 @@
-"""Secrets of custom providers at rest: AES-256-GCM under a key in a file outside the database.
+"""Secrets at rest (of custom providers, of second factors): AES-256-GCM under a key in a file
+outside the database.
 
 The file holds one key a line; the first seals, all of them open. To rotate: put a new line first
 (`openssl rand -hex 32`), restart the hub (it seals anew whatever an older line sealed), and
-delete the old line. Each sealed text is bound to a provider's id and to the origin that it is
-sent to: moved to another row, or with another address put beside it, it no longer opens.
+delete the old line. Each sealed text is bound to what it belongs to, a provider's to the id and to
+the origin that it is sent to: moved to another row, or with another address put beside it, it no
+longer opens.
 """
 
 from __future__ import annotations
@@ -58,30 +60,38 @@ class Sealer:
         self._first = _name(keys[0])
 
     def seal(self, content: EndpointSecrets, provider_id: str, origin: str) -> str:
-        """The text to store."""
-        plain = json.dumps({"key": content.key, "headers": content.headers}).encode()
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher = self._ciphers[self._first]
-        sealed = nonce + cipher.encrypt(nonce, plain, _bound(provider_id, origin))
-        return f"{self._first}.{base64.b64encode(sealed).decode()}"
+        """The text to store of a provider's secrets."""
+        plain = json.dumps({"key": content.key, "headers": content.headers})
+        return self.seal_text(plain, provider_id, origin)
 
     def open(self, sealed: str, provider_id: str, origin: str) -> EndpointSecrets:
+        """What was sealed of a provider. Raises SealBroken."""
+        found: dict[str, Any] = json.loads(self.open_text(sealed, provider_id, origin))
+        return EndpointSecrets(
+            found["key"], tuple((name, value) for name, value in found["headers"])
+        )
+
+    def seal_text(self, plain: str, owner_id: str, purpose: str) -> str:
+        """The text to store of any secret; it opens for the same owner and purpose only."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        cipher = self._ciphers[self._first]
+        sealed = nonce + cipher.encrypt(nonce, plain.encode(), _bound(owner_id, purpose))
+        return f"{self._first}.{base64.b64encode(sealed).decode()}"
+
+    def open_text(self, sealed: str, owner_id: str, purpose: str) -> str:
         """What was sealed. Raises SealBroken."""
         name, _, text = sealed.partition(".")
         try:
             data = base64.b64decode(text, validate=True)
             plain = self._ciphers[name].decrypt(
-                data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(provider_id, origin)
+                data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(owner_id, purpose)
             )
         except (KeyError, InvalidTag, ValueError, binascii.Error):
             raise SealBroken(
                 "The hub can no longer open the key of this provider.",
                 hint="Give the provider its key again, or restore the hub's key file.",
             ) from None
-        found: dict[str, Any] = json.loads(plain)
-        return EndpointSecrets(
-            found["key"], tuple((name, value) for name, value in found["headers"])
-        )
+        return plain.decode()
 
     def is_outdated(self, sealed: str) -> bool:
         """Whether another key than the file's first sealed it."""
@@ -147,5 +157,5 @@ def _name(key: bytes) -> str:
     return hashlib.sha256(b"underpass key name\0" + key).hexdigest()[:12]
 
 
-def _bound(provider_id: str, origin: str) -> bytes:
-    return f"{provider_id}\0{origin}".encode()
+def _bound(owner_id: str, purpose: str) -> bytes:
+    return f"{owner_id}\0{purpose}".encode()

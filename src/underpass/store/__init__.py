@@ -34,6 +34,7 @@ from underpass.store.repository import Page
 from underpass.store.run_events import RunEventRecord
 from underpass.store.runs import RunRecord
 from underpass.store.search import Hit, words_of
+from underpass.store.second_factors import SecondFactorRecord
 from underpass.store.session_events import SessionEventRecord
 from underpass.store.session_logs import SessionLogLine
 from underpass.store.sessions import SessionRecord
@@ -70,6 +71,7 @@ __all__ = [
     "RunBatch",
     "RunEventRecord",
     "RunRecord",
+    "SecondFactorRecord",
     "SessionEventRecord",
     "SessionLogLine",
     "SessionRecord",

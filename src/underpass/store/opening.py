@@ -32,6 +32,7 @@ from underpass.store.run_events import RunEvents
 from underpass.store.runs import Runs
 from underpass.store.schema import HEAD, current_revision, upgrade
 from underpass.store.search import Search
+from underpass.store.second_factors import SecondFactors
 from underpass.store.session_events import SessionEvents
 from underpass.store.session_logs import SessionLogs
 from underpass.store.sessions import Sessions
@@ -67,6 +68,7 @@ class Store:
         self.run_events = RunEvents(database)
         self.runs = Runs(database)
         self.search = Search(database)
+        self.second_factors = SecondFactors(database)
         self.session_events = SessionEvents(database)
         self.session_logs = SessionLogs(database)
         self.sessions = Sessions(database)

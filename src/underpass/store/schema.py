@@ -11,7 +11,7 @@ from underpass.store.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in migrations/versions. A test compares it with the folder."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

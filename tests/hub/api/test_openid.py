@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect, against a provider that is a process of its own."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.hub.conftest import Answer, Browser, RunningHub, running_hub
 from tests.rig.openid import OpenIdProvider
 from tests.rig.openid_provider import CLIENT_SECRET, OTHER_CLIENT
 from tests.rig.processes import free_port
+from underpass.hub.auth import totp
 
 ALICE = {
     "preferred_username": "alice",
@@ -349,6 +351,19 @@ async def test_a_verified_address_links(make_hub: MakeHub, provider: OpenIdProvi
         provider.set_person("s-alice", **{**ALICE, "email": "new@example.org"})
         assert (await sign_in(browser)).status == 303
         assert await name_of(browser) == "boss"
+
+
+async def test_an_address_does_not_pass_a_second_step(make_hub: MakeHub) -> None:
+    """An issuer's word does not stand in for the code that a user wants to be asked for."""
+    async with make_hub(link_by_address=True) as hub:
+        owner = await hub.user("boss")
+        await hub.services.auth.accounts.change(owner.id, email="alice@example.org")
+        secret, _ = await hub.services.auth.second_step.begin(owner)
+        code = totp.code_at(secret, int(time.time() // 30))
+        await hub.services.auth.second_step.confirm(owner.id, code)
+        browser = await hub.browser()
+        assert (await sign_in(browser)).code == "openid_address_taken"
+        assert await name_of(browser) is None
 
 
 async def test_an_unverified_address_opens_nothing(

@@ -30,13 +30,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def auth(store: Store, clock: FakeClock) -> Auth:
+def auth(store: Store, clock: FakeClock, tmp_path: Path) -> Auth:
     """One of each."""
 
     async def attach(caller: Principal, code: DeviceCodeRecord) -> tuple[dict[str, Any], str]:
         return {"name": code.name, "owner": caller.user_name}, "ups_token"
 
-    return Auth(store, clock, attach=attach)
+    return Auth(store, clock, attach=attach, key_file=tmp_path / "secret.key")
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ import { ApiError, offline, problemToError } from './errors';
 /** Counts answers that said "not signed in"; whoever shows the sign-in page watches it. */
 export const refusals = signal(0);
 
+/** What was typed is wrong; whoever is signed in stays so. */
+const NOT_THE_SIGN_IN = new Set(['wrong_password', 'wrong_code', 'second_step_needed']);
+
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 interface CallOptions {
@@ -57,8 +60,9 @@ export async function call<T>(method: Method, path: string, options: CallOptions
   }
   const body = await readJson(response);
   if (response.ok) return body as T;
-  if (response.status === 401) refusals.value += 1;
-  throw problemToError(response.status, body);
+  const error = problemToError(response.status, body);
+  if (response.status === 401 && !NOT_THE_SIGN_IN.has(error.code)) refusals.value += 1;
+  throw error;
 }
 
 /** Sends a file as it is. Answers and throws like `call`. */

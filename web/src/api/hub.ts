@@ -9,7 +9,9 @@ export const at = (...parts: readonly string[]): string => `/api/${parts.map(enc
 export const auth = {
   /** `asked`: the query that names a failed sign-in, whose words are wanted. */
   state: (asked = '') => call<AuthState>('GET', `${at('auth', 'state')}${asked}`),
-  signIn: (name: string, password: string) => call<null>('POST', at('auth', 'sign-in'), { body: { name, password } }),
+  /** `code`: the second step, when the hub has asked for it. */
+  signIn: (name: string, password: string, code?: string) =>
+    call<null>('POST', at('auth', 'sign-in'), { body: { name, password, ...(code === undefined ? {} : { code }) } }),
   signOut: () => call<null>('POST', at('auth', 'sign-out')),
   setUp: (token: string, name: string, password: string) =>
     call<null>('POST', at('auth', 'setup'), { body: { token, name, password } }),

@@ -319,6 +319,25 @@ export interface DeviceRequest {
   readonly status: 'pending' | 'approved' | 'denied';
 }
 
+/** Whether a code is asked for beside the password; `is_possible`: there is a password it could go with. */
+export interface TwoStep {
+  readonly is_on: boolean;
+  readonly is_possible: boolean;
+  readonly since: string | null;
+  readonly recovery_codes_left: number;
+}
+
+/** What an app needs, to type and to scan (`qr` is an SVG as a `data:` address). */
+export interface TwoStepSecret {
+  readonly secret: string;
+  readonly uri: string;
+  readonly qr: string;
+}
+
+export interface RecoveryCodes {
+  readonly recovery_codes: readonly string[];
+}
+
 /** Who signs people in besides the hub itself. */
 export interface Issuer {
   readonly name: string;

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
-import { toTrouble } from '../api/errors';
+import { useEffect, useRef } from 'preact/hooks';
+import { ApiError, toTrouble } from '../api/errors';
 import { auth } from '../api/hub';
 import type { Trouble } from '../api/types';
 import { TroubleNote } from './trouble';
@@ -35,17 +36,22 @@ interface FieldProps {
 }
 
 export function Field({ id, label, isSecret = false, autocomplete, value, onInput, help, isFirst = false }: FieldProps) {
+  const input = useRef<HTMLInputElement>(null);
+  // Not `autofocus`, which does nothing for a field that comes later, as that of the second step.
+  useEffect(() => {
+    if (isFirst) input.current?.focus();
+  }, [isFirst]);
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
+        ref={input}
         id={id}
         class="input"
         {...(isSecret ? { type: 'password' as const } : { type: 'text' as const })}
         autocomplete={autocomplete}
         autocapitalize="none"
         spellcheck={false}
-        autofocus={isFirst}
         required
         aria-describedby={help === undefined ? undefined : `${id}-help`}
         value={value}
@@ -62,20 +68,38 @@ interface SignInFormProps {
   readonly onSignedIn: () => Promise<unknown>;
 }
 
-/** Name and password; what comes after is the page's. */
+/** Name and password, then the code of whoever has a second step; what comes after is the page's. */
 export function SignInForm({ knownName = '', onSignedIn }: SignInFormProps) {
   const name = useSignal(knownName);
   const password = useSignal('');
+  const code = useSignal('');
+  const isSecondStep = useSignal(false);
   const { isBusy, trouble, act } = useAct();
   const submit = (event: Event): void => {
     event.preventDefault();
     void act(async () => {
-      await auth.signIn(name.value.trim(), password.value);
+      try {
+        await auth.signIn(name.value.trim(), password.value, isSecondStep.value ? code.value.trim() : undefined);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== 'second_step_needed') throw error;
+        isSecondStep.value = true;
+        return;
+      }
       await onSignedIn();
     });
   };
+  if (isSecondStep.value) {
+    return (
+      <form key="second-step" class="door-form" onSubmit={submit}>
+        <Field id="code" label="Code" autocomplete="one-time-code" isFirst help="The one that your app shows now, or one of your recovery codes." value={code.value} onInput={(text) => (code.value = text)} />
+        {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
+        <button type="submit" class="button is-main" aria-disabled={isBusy.value}>{isBusy.value ? 'Signing in' : 'Continue'}</button>
+        <button type="button" class="button is-bare" onClick={() => (isSecondStep.value = false)}>Somebody else</button>
+      </form>
+    );
+  }
   return (
-    <form class="door-form" onSubmit={submit}>
+    <form key="first-step" class="door-form" onSubmit={submit}>
       <Field id="name" label="Name" autocomplete="username" isFirst={knownName === ''} value={name.value} onInput={(text) => (name.value = text)} />
       <Field id="password" label="Password" isSecret autocomplete="current-password" isFirst={knownName !== ''} value={password.value} onInput={(text) => (password.value = text)} />
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}

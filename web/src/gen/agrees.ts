@@ -40,9 +40,13 @@ const agreed: {
   readonly session: Agrees<ours.Session, Schemas['SessionOut']>;
   readonly template: Agrees<ours.Template, Schemas['TemplateOut']>;
   readonly timings: Agrees<ours.Timings, Schemas['TimingsOut']>;
+  readonly recoveryCodes: Agrees<ours.RecoveryCodes, Schemas['RecoveryCodesOut']>;
+  readonly twoStep: Agrees<ours.TwoStep, Schemas['TwoStepOut']>;
+  readonly twoStepSecret: Agrees<ours.TwoStepSecret, Schemas['SecretOut']>;
   readonly tunnel: Agrees<ours.Tunnel, Schemas['TunnelOut']>;
 } = {
   account: true, authState: true, chat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
   message: true, provider: true, session: true, template: true, timings: true, tunnel: true,
+  recoveryCodes: true, twoStep: true, twoStepSecret: true,
 };
 export default agreed;

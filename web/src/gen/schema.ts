@@ -998,6 +998,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/two-step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Two Step
+         * @description Is a code asked for when I sign in?
+         */
+        get: operations["show_two_step_api_me_two_step_get"];
+        put?: never;
+        /**
+         * Begin Two Step
+         * @description A new secret for an app. No code is asked for until one is confirmed.
+         */
+        post: operations["begin_two_step_api_me_two_step_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/two-step/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Two Step
+         * @description From now on a code is asked for; every other browser is signed out.
+         */
+        post: operations["confirm_two_step_api_me_two_step_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/two-step/off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn Two Step Off
+         * @description The password alone again.
+         */
+        post: operations["turn_two_step_off_api_me_two_step_off_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/two-step/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New Recovery Codes
+         * @description Ten new recovery codes in place of the old ones.
+         */
+        post: operations["new_recovery_codes_api_me_two_step_recovery_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/presets": {
         parameters: {
             query?: never;
@@ -1689,6 +1773,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{user_id}/two-step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Reset Two Step
+         * @description Turn somebody's two-step sign-in off: they have lost phone and recovery codes.
+         */
+        delete: operations["reset_two_step_api_users__user_id__two_step_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1927,6 +2031,14 @@ export interface components {
             kind: string;
             /** Name */
             name: string;
+        };
+        /**
+         * CodeIn
+         * @description What the app shows now, or (but for `confirm`) a recovery code.
+         */
+        CodeIn: {
+            /** Code */
+            code: string;
         };
         /**
          * ContinueIn
@@ -2577,6 +2689,14 @@ export interface components {
             new: string;
         };
         /**
+         * PasswordOnlyIn
+         * @description The password one has.
+         */
+        PasswordOnlyIn: {
+            /** Password */
+            password: string;
+        };
+        /**
          * PermissionsIn
          * @description Who may use a provider besides its owner: ids or names of users and groups, or everyone.
          */
@@ -2823,6 +2943,14 @@ export interface components {
          */
         ProviderType: "openai-tunnel" | "openai";
         /**
+         * RecoveryCodesOut
+         * @description Each is good once; they are shown this once.
+         */
+        RecoveryCodesOut: {
+            /** Recovery Codes */
+            recovery_codes: string[];
+        };
+        /**
          * RunOut
          * @description A run: one generation, owned by the hub. What it says is in its message.
          */
@@ -2850,6 +2978,18 @@ export interface components {
         ScriptOut: {
             /** Script */
             script: string;
+        };
+        /**
+         * SecretOut
+         * @description What an app needs, to type (`secret`) and to scan (`qr`, an SVG as a `data:` address).
+         */
+        SecretOut: {
+            /** Qr */
+            qr: string;
+            /** Secret */
+            secret: string;
+            /** Uri */
+            uri: string;
         };
         /**
          * SentOut
@@ -3026,9 +3166,11 @@ export interface components {
         };
         /**
          * SignInIn
-         * @description A name and its password.
+         * @description A name and its password; `code` is the second step, once the answer asked for it.
          */
         SignInIn: {
+            /** Code */
+            code?: string | null;
             /** Name */
             name: string;
             /** Password */
@@ -3185,6 +3327,22 @@ export interface components {
          * @enum {string}
          */
         TunnelStatus: "connecting" | "running" | "reconnecting" | "stopped";
+        /**
+         * TwoStepOut
+         * @description Whether a code is asked for, and how many recovery codes are left.
+         *
+         *     `is_possible`: there is a password here that it could go with.
+         */
+        TwoStepOut: {
+            /** Is On */
+            is_on: boolean;
+            /** Is Possible */
+            is_possible: boolean;
+            /** Recovery Codes Left */
+            recovery_codes_left: number;
+            /** Since */
+            since: string | null;
+        };
         /**
          * UsageOut
          * @description One sum; what was not told apart is null, and so is a key for what came of the chat.
@@ -5274,6 +5432,156 @@ export interface operations {
             };
         };
     };
+    show_two_step_api_me_two_step_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TwoStepOut"];
+                };
+            };
+        };
+    };
+    begin_two_step_api_me_two_step_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordOnlyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    confirm_two_step_api_me_two_step_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodesOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    turn_two_step_off_api_me_two_step_off_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    new_recovery_codes_api_me_two_step_recovery_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodesOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_presets_api_presets_get: {
         parameters: {
             query?: {
@@ -6803,6 +7111,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LimitsShape"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reset_two_step_api_users__user_id__two_step_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

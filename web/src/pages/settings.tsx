@@ -10,6 +10,7 @@ import { PresetsSection } from '../components/presets-section';
 import { Page } from '../components/shell';
 import { Status } from '../components/status';
 import { TroubleNote } from '../components/trouble';
+import { TwoStepSection } from '../components/two-step-section';
 import { splitModelId } from '../state/choice';
 import { closeAll } from '../state/conversations';
 import { forgetDrafts } from '../state/drafts';
@@ -126,6 +127,7 @@ export function SettingsPage() {
   return (
     <Page title="Settings">
       <AccountSection />
+      <TwoStepSection />
       <LookSection />
       <WritingSection />
       <FavouritesSection />

@@ -18,6 +18,7 @@ RESOURCES = (
         "auth",
         "openid",
         "me",
+        "two_step",
         "preferences",
         "users",
         "groups",

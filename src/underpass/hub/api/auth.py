@@ -46,15 +46,18 @@ class AuthState(BaseModel):
 
 
 class SignInIn(In):
-    """A name and its password."""
+    """A name and its password; `code` is the second step, once the answer asked for it."""
 
     name: str = Field(max_length=255)
     password: str = Field(max_length=4096)
+    code: str | None = Field(None, max_length=64)
 
 
-class SetupIn(SignInIn):
+class SetupIn(In):
     """The first admin; `token` is from the link that the hub printed."""
 
+    name: str = Field(max_length=255)
+    password: str = Field(max_length=4096)
     token: str = Field(max_length=200)
 
 
@@ -130,11 +133,18 @@ async def sign_in(body: SignInIn, request: Request, services: ServicesDep) -> Re
     check_not_cross_site(request.scope, services.config.public_url)
     browser = browser_of(request)
     try:
-        user, cookie = await services.auth.sign_ins.by_password(body.name, body.password, browser)
-    except NotAuthenticated:
-        await services.trail.note(
-            "sign_in.failed", actor_id=None, subject=body.name, address=browser.address
+        user, cookie = await services.auth.sign_ins.by_password(
+            body.name, body.password, browser, code=body.code
         )
+    except NotAuthenticated as error:
+        if error.code != "second_step_needed":
+            await services.trail.note(
+                "sign_in.failed",
+                actor_id=None,
+                subject=body.name,
+                address=browser.address,
+                code=error.code,
+            )
         raise
     return await signed_in(request, services, user, cookie, by="password")
 

@@ -3,7 +3,7 @@
     request ──> Authenticator ──> Principal         every request, from a cache
     SignIns   begins and ends browser sessions       Accounts  users and their passwords
     KeyRing   makes and revokes keys                 DeviceFlow  machines without a browser
-    OpenId    sign-in at an issuer (openid/)
+    SecondStep  a code besides the password          OpenId  sign-in at an issuer (openid/)
 
 `Auth` holds one of each. Secrets are returned once and stored as hashes; whatever ends one empties
 the Authenticator's cache in the same breath.
@@ -12,6 +12,7 @@ the Authenticator's cache in the same breath.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from underpass.core.clock import Clock
@@ -22,6 +23,7 @@ from underpass.hub.auth.device import Attach, DeviceFlow
 from underpass.hub.auth.elsewhere import Elsewhere
 from underpass.hub.auth.key_ring import KeyRing
 from underpass.hub.auth.requests import Scope
+from underpass.hub.auth.second_step import SecondStep
 from underpass.hub.auth.sign_ins import Browser, SignIns
 from underpass.hub.auth.throttle import SignInThrottle
 from underpass.store import Store
@@ -42,15 +44,20 @@ class Auth:
         clock: Clock,
         *,
         attach: Attach,
+        key_file: Path,
         sign_in_s: float = 30 * 86_400.0,
         sign_in_attempts: int = 10,
         public_url: str | None = None,
+        hub_name: str = "Underpass",
         on_end: Callable[[str], None] = lambda credential_id: None,
         on_disabled: Callable[[str], None] = lambda user_id: None,
         issuers: Mapping[str, OpenIdIssuer] | None = None,
     ) -> None:
-        """`on_end` is told the id of each key or browser session that was ended, `on_disabled`
-        that of each user who was disabled by another process. Raises ConfigError: an issuer's."""
+        """`key_file` holds the keys that seal second factors.
+
+        `on_end` is told the id of each key or browser session that was ended, `on_disabled` that of
+        each user who was disabled by another process. Raises ConfigError: an issuer's.
+        """
         self._store = store
         self._clock = clock
         self._on_end = on_end
@@ -62,8 +69,14 @@ class Auth:
             SignInThrottle(clock, sign_in_attempts),
             on_change=self._changed,
         )
+        self.second_step = SecondStep(store, clock, key_file, hub_name)
         self.sign_ins = SignIns(
-            store, clock, self.accounts, lifetime_s=sign_in_s, on_end=self._ended
+            store,
+            clock,
+            self.accounts,
+            self.second_step,
+            lifetime_s=sign_in_s,
+            on_end=self._ended,
         )
         self.keys = KeyRing(store, clock, on_end=self._ended)
         self.elsewhere = Elsewhere(store, clock, on_key=self._ended, on_user=self._disabled)

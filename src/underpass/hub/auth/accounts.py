@@ -114,6 +114,10 @@ class Accounts:
         """A new password; signs the user out everywhere but in the browser session `keep`."""
         hashed = await self._passwords.hash(password)
         await self._store.users.update(user_id, password_hash=hashed)
+        await self.sign_out_elsewhere(user_id, keep=keep)
+
+    async def sign_out_elsewhere(self, user_id: str, *, keep: str | None = None) -> None:
+        """End a user's browser sessions, at once, but for `keep`."""
         await self._store.browser_sessions.remove_of_user(user_id, but=keep)
         self._on_change(user_id)
 

@@ -11,6 +11,7 @@ from underpass.core.ids import hash_secret, new_secret
 from underpass.core.names import checked_name
 from underpass.hub.auth.accounts import Accounts
 from underpass.hub.auth.passwords import check_password_rules
+from underpass.hub.auth.second_step import SecondStep
 from underpass.store import (
     BrowserSessionRecord,
     LinkPurpose,
@@ -39,6 +40,7 @@ class SignIns:
         store: Store,
         clock: Clock,
         accounts: Accounts,
+        second_step: SecondStep,
         *,
         lifetime_s: float,
         on_end: Callable[[str], None],
@@ -46,14 +48,19 @@ class SignIns:
         self._store = store
         self._clock = clock
         self._accounts = accounts
+        self._second_step = second_step
         self._on_end = on_end
         self.lifetime_s = lifetime_s
 
     async def by_password(
-        self, name: str, password: str, browser: Browser
+        self, name: str, password: str, browser: Browser, *, code: str | None = None
     ) -> tuple[UserRecord, str]:
-        """The user and the new cookie. Raises NotAuthenticated, TooMany."""
+        """The user and the new cookie; `code` is the second step's, where the user has one.
+
+        Raises NotAuthenticated (`wrong_password`, `second_step_needed`, `wrong_code`), TooMany.
+        """
         user = await self._accounts.check_password(name, password, browser.address)
+        await self._second_step.check(user.id, code)
         return user, await self.begin(user.id, browser)
 
     async def begin(self, user_id: str, browser: Browser) -> str:

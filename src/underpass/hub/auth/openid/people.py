@@ -79,7 +79,10 @@ class People:
         if person.email is not None:
             known = await self._store.users.find_by_email(person.email)
         if known is not None:
-            if not settings.link_by_address:
+            factor = await self._store.second_factors.find(known.id)
+            has_second_step = factor is not None and factor.is_on
+            # An issuer's word must not stand in for a code that the user wants to be asked for.
+            if not settings.link_by_address or has_second_step:
                 raise refused("openid_address_taken", label)
             if known.is_disabled:
                 raise refused("user_disabled", label)
