@@ -147,3 +147,19 @@ def test_words() -> None:
     """As a person says it."""
     assert exit_words(3) == "ended with code 3"
     assert exit_words(-9) == "was ended by SIGKILL"
+
+
+async def test_a_bar_that_is_drawn_over_itself() -> None:
+    """Its steps are told at once; the log has what a terminal would show in the end."""
+    code = (
+        "import sys, time\nfor n in (10, 50, 100):\n    sys.stderr.write(f'\\rload {n}%')\n"
+        "    sys.stderr.flush()\n    time.sleep(0.1)\n"
+        "sys.stderr.write('\\ndone\\r\\n')"
+    )
+    run, lines = command(code)
+    parts: list[str] = []
+    run.on_part = parts.append
+    await run.start()
+    assert await run.wait() == 0
+    assert lines == [("stderr", "load 100%"), ("stderr", "done")]
+    assert set(parts) >= {"load 10%", "load 50%"}

@@ -441,3 +441,11 @@ async def test_one_task_for_each_stream_ends_with_it(hub: FakeHub, stub: StubSer
         assert running.agent.meter.streams == 0
         await eventually_async(lambda: len(asyncio.all_tasks()) <= before + 1, 5, "tasks end")
         assert not hub.link.streams
+
+
+async def test_progress_is_read_in_the_server_s_log(hub: FakeHub) -> None:
+    """Told as it goes, and again to a hub that knows nothing."""
+    code = "print('Loading safetensors checkpoint shards:  50% Completed | 2/4'); input()"
+    async with running_agent(hub, command=script(code)):
+        said = await hub.wait_said("session.progress", percent=50)
+        assert said["phase"] == "weights"

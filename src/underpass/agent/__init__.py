@@ -7,6 +7,8 @@ serve     one tunnel: readiness, ownership, its streams
 forward   one stream to the model server and back
 probe     what listens there, is it ready, which models (the decisions are pure)
 ownership whose listener it is
+progress  how far a start is, from the server's log (pure)
+gauges    how busy it is: GPUs (gpus), what the server counts (counters)
 discover  which model servers of this user listen on this machine
 slurm     the wall time that is left
 api       the few REST calls that sign a session in

@@ -69,6 +69,8 @@ class Command:
         self.target: Target | None = None
         self.on_moved: Callable[[Target], None] = lambda _target: None
         """Called when a restart gave the command another port."""
+        self.on_part: Callable[[str], None] = lambda _text: None
+        """Called with what stands on a line that is not ended yet: bars are drawn over themselves."""
 
     @property
     def pid(self) -> int | None:
@@ -174,13 +176,35 @@ class Command:
 
     async def _read(self, pipe: _Pipe, source: str) -> None:
         transport, stream = await pipe.open()
+        rest = b""
         try:
-            while line := await _read_line(stream):
-                if self._is_port_held and _IN_USE.search(line):
-                    self._saw_address_in_use = True
-                self._on_line(source, line.decode("utf-8", "replace").rstrip("\r\n"))
+            while piece := await stream.read(MAX_LINE_BYTES):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    self._take(source, line)
+                rest = self._parts(rest)
+                if (
+                    len(rest) >= MAX_LINE_BYTES
+                ):  # without an end: in pieces, so that memory is bounded
+                    self._take(source, rest)
+                    rest = b""
+            if rest:
+                self._take(source, rest)
         finally:
             transport.close()
+
+    def _parts(self, rest: bytes) -> bytes:
+        """Tells of what was drawn over itself; returns what a terminal would still show."""
+        *drawn, last = rest.split(b"\r")
+        for part in drawn:
+            self.on_part(part.decode("utf-8", "replace"))
+        return last if last or not drawn else drawn[-1] + b"\r"
+
+    def _take(self, source: str, line: bytes) -> None:
+        if self._is_port_held and _IN_USE.search(line):
+            self._saw_address_in_use = True
+        shown = line.rstrip(b"\r").rpartition(b"\r")[2]
+        self._on_line(source, shown.decode("utf-8", "replace"))
 
     async def _wait_once(self) -> int:
         process = self._process
@@ -257,16 +281,6 @@ def _target(template: str, values: Mapping[str, str]) -> Target:
     if template == "{socket}":
         return Target.parse(f"unix:{values['socket']}")
     return Target.parse(_fill(template, values))
-
-
-async def _read_line(stream: asyncio.StreamReader) -> bytes:
-    """One line; one that is too long comes in pieces, so that memory stays bounded."""
-    try:
-        return await stream.readuntil(b"\n")
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    except asyncio.LimitOverrunError as error:
-        return await stream.read(min(max(error.consumed, 1), MAX_LINE_BYTES))
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -87,6 +87,17 @@ class Prober:
         """One GET within the probe's patience; never raises."""
         return await self._ask("GET", path, timeout_s=LOOK_TIMEOUT_S)
 
+    async def text(self, path: str) -> str:
+        """The text of one GET within the probe's patience; nothing where there is none. Never raises."""
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                status, answer = await self._upstream.fetch(
+                    "GET", path, headers=self._headers, max_bytes=MAX_BODY_BYTES
+                )
+        except (PortOfAnotherUser, TimeoutError, OSError, BadAnswer):
+            return ""
+        return answer.decode("utf-8", "replace") if status == 200 else ""
+
     async def _ask(
         self, method: str, path: str, *, timeout_s: float, json_body: Any = None
     ) -> Reply:

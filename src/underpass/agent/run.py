@@ -18,11 +18,15 @@ from underpass import __version__
 from underpass.agent import ending
 from underpass.agent.command import Command, CommandPlan
 from underpass.agent.ending import End
+from underpass.agent.gauges import Gauges
+from underpass.agent.gpus import Gpus
 from underpass.agent.hold import Holder
-from underpass.agent.host import gpu_names, host_name, user_name, working_folder
+from underpass.agent.host import host_name, user_name, working_folder
 from underpass.agent.loglines import LogLines
 from underpass.agent.meter import Meter
 from underpass.agent.ownership import Owners
+from underpass.agent.pbs import PbsJob
+from underpass.agent.progress import Progress
 from underpass.agent.report import EndNews, LogNews, Note, Report
 from underpass.agent.serve import Offer
 from underpass.agent.slurm import SlurmJob
@@ -78,9 +82,11 @@ class Agent:
         self._report = report
         self._clock = clock or SystemClock()
         self.meter = Meter()
-        self._job = SlurmJob.from_environ(environ)
+        self._job = SlurmJob.from_environ(environ) or PbsJob.from_environ(environ)
         self.wall_time_ends_at: float | None = self._job.ends_at if self._job else None
-        self._gpus: list[str] = []
+        self._gpus = Gpus(environ)
+        self._gpu_names: list[str] = []
+        self._progress = Progress()
         self._end: asyncio.Future[End] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._command: Command | None = None
@@ -115,12 +121,16 @@ class Agent:
         self._end = loop.create_future()
         self._catch_signals(loop)
         try:
-            self._gpus = await gpu_names(self._environ)
+            self._gpu_names = await self._gpus.names()
             self._tunnels.offer(self._plan.offers)
             await self._start_command()
             self._spawn(self._hold())
             self._spawn(self._logs.run())
             self._spawn(self._watch_wall_time())
+            self._spawn(self._drain_in_time())
+            self._spawn(
+                Gauges(self._gpus, self._tunnels.counters, self.meter, self._say_if_up).run()
+            )
             end = await self._end
             return await self._leave(end)
         finally:
@@ -142,12 +152,13 @@ class Agent:
         offer = Offer(COMMAND_REF, target, self._plan.command_openai, self._plan.command_tunnel)
         self._tunnels.offer([offer])
         self._command.on_moved = self._tunnels.move
+        self._command.on_part = self._on_part
         self._spawn(self._watch_command(self._command, os.path.basename(plan.argv[0])))
 
     def _introduce(self) -> None:
         """The hub knows nothing of this agent: say who it is and what it offers."""
         job = self._job
-        kind = self._plan.scheduler or ("slurm" if job else None)
+        kind = self._plan.scheduler or (job.kind if job else None)
         left_s = self._left_s()
         self._say_if_possible(
             {
@@ -161,9 +172,11 @@ class Agent:
                 if kind
                 else None,
                 "wall_time_left_s": None if left_s is None else round(left_s),
-                "gpus": self._gpus,
+                "gpus": self._gpu_names,
             }
         )
+        if self._progress.step is not None:
+            self._say_if_possible(self._progress.step.as_message())
         self._tunnels.announce()
 
     # --- what runs beside --------------------------------------------------------------------
@@ -202,6 +215,13 @@ class Agent:
                 )
             await asyncio.sleep(WALL_TIME_EVERY_S)
 
+    async def _drain_in_time(self) -> None:
+        """For a scheduler that says nothing ahead of a job's end."""
+        wait_s = None if self._job is None else self._job.drain_in_s(self._clock.now())
+        if wait_s is not None:
+            await asyncio.sleep(wait_s)
+            await self._drain()
+
     def _left_s(self) -> float | None:
         if self.wall_time_ends_at is None:
             return None
@@ -216,6 +236,13 @@ class Agent:
     def _on_line(self, source: str, text: str) -> None:
         self._logs.add(source, text)
         self._report(LogNews(source, text))
+        self._on_part(text)
+
+    def _on_part(self, text: str) -> None:
+        """A line, or what stands on one for a moment: a bar that is drawn over itself."""
+        step = self._progress.feed(text)
+        if step is not None:
+            self._say_if_possible(step.as_message())
 
     # --- signals -----------------------------------------------------------------------------
 
@@ -329,3 +356,8 @@ class Agent:
             self._holder.say(message)
         except TunnelError as error:
             self._report(Note(f"The hub cannot be told just now: {error.message}"))
+
+    def _say_if_up(self, message: dict[str, Any]) -> None:
+        """For what is old news a moment later: it must not pile up while the link is down."""
+        if self._holder.link.is_up:
+            self._say_if_possible(message)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from underpass.agent import counters
 from underpass.agent.connect import Upstream
 from underpass.agent.forward import Forwarder
 from underpass.agent.meter import Meter
@@ -90,6 +91,21 @@ class TunnelService:
         self.tunnel_id = tunnel_id
         if self.readiness is not None:
             self._tell(self.readiness, tunnel_id)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it leads to a server that runs and has counters."""
+        now = self.readiness
+        if now is None or now.server is None or now.state is not ProviderStatus.RUNNING:
+            return False
+        return now.server.kind in counters.KINDS
+
+    async def counters(self) -> counters.Counters | None:
+        """What that server has counted so far."""
+        now = self.readiness
+        if now is None or now.server is None:
+            return None
+        return counters.read(now.server.kind, await self._prober.text("/metrics"))
 
     async def serve(self, stream: Stream) -> None:
         """One stream of this tunnel."""

@@ -19,6 +19,7 @@ class SlurmJob:
     job_id: str
     ends_at: float | None
     """Unix seconds; None where Slurm does not export it (before 23.02)."""
+    kind: str = "slurm"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> SlurmJob | None:
@@ -37,6 +38,11 @@ class SlurmJob:
         """
         left_s = parse_left(await self._ask_squeue())
         return self.ends_at if left_s is None else now + left_s
+
+    def drain_in_s(self, now: float) -> float | None:
+        """None: Slurm itself says when, with a signal."""
+        del now
+        return None
 
     async def _ask_squeue(self) -> str:
         """Slurm's own words for the time that is left, or nothing."""

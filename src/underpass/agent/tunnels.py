@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
+from underpass.agent.counters import Counters
 from underpass.agent.forward import answer_error
 from underpass.agent.meter import Meter
 from underpass.agent.ownership import Owners
@@ -75,6 +76,13 @@ class Tunnels:
         for service in self._services:
             if not service.is_stopped:
                 self._say(service.offer_message())
+
+    async def counters(self) -> Counters | None:
+        """What the first model server that runs has counted; None where none does."""
+        for service in self._services:
+            if service.counts:
+                return await service.counters()
+        return None
 
     async def close(self) -> None:
         """End all streams and watches."""

@@ -39,9 +39,19 @@ def waiting_out(
         "provider_id": provider.id,
         "provider_name": provider.name,
         "session_id": provider.session_id,
-        "estimate_s": estimate_s(events, now=now) if is_coming else None,
+        "estimate_s": _left_s(session, events, now) if is_coming else None,
         "can_restart": _can_restart(session),
     }
+
+
+def _left_s(
+    session: SessionRecord | None, events: Sequence[SessionEventRecord], now: float
+) -> float | None:
+    usual_s = None if session is None else session.spec.get("usual_start_s")
+    if session is None or usual_s is None or session.started_at is None:
+        return estimate_s(events, now=now)
+    left_s = usual_s - (now - session.started_at)
+    return round(left_s, 0) if session.status is _S.STARTING and left_s >= 1 else None
 
 
 def estimate_s(events: Sequence[SessionEventRecord], *, now: float) -> float | None:

@@ -112,7 +112,9 @@ def join(
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="How jobs run here: slurm, local (processes). Without it: found out."),
+        typer.Option(
+            help="How jobs run here: slurm, pbs, local (processes). Without it: found out."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,

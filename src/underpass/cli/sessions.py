@@ -155,7 +155,9 @@ def show(
             await _show_script(hub, ask)
             return
         async with connect(hub=hub) as client:
-            found = await client.get(f"/api/sessions/{await _id_of(client, name)}")
+            session_id = await _id_of(client, name)
+            found = await client.get(f"/api/sessions/{session_id}")
+            busy = await client.get(f"/api/sessions/{session_id}/metrics")
         if as_json:
             print_json(found)
             return
@@ -169,6 +171,8 @@ def show(
                 ("job", found["job_id"]),
                 ("ends", when(found["wall_time_ends_at"])),
                 ("stops unused", when(found["idle_stops_at"])),
+                ("speed", _speed(busy["points"])),
+                *(("gpu", _gpu(gpu)) for gpu in busy["gpus"]),
                 *(("tunnel", _tunnel(tunnel)) for tunnel in found["tunnels"]),
             ]
         )
@@ -417,6 +421,21 @@ def _place(session: dict[str, Any]) -> str:
     cluster = (session["cluster"] or {}).get("name")
     host = session["host"]
     return f"{cluster} ({host})" if cluster and host else cluster or host or ""
+
+
+def _speed(points: list[dict[str, Any]]) -> str | None:
+    rate = points[-1]["tokens_per_s"] if points else None
+    return None if rate is None else f"{rate:.0f} tokens/s"
+
+
+def _gpu(gpu: dict[str, Any]) -> str:
+    words = [one_line(gpu["name"])]
+    if gpu["percent"] is not None:
+        words.append(f"{gpu['percent']:.0f} % busy")
+    if gpu["memory_used_bytes"] is not None and gpu["memory_total_bytes"]:
+        used, total = (gpu[f"memory_{one}_bytes"] / (1 << 30) for one in ("used", "total"))
+        words.append(f"{used:.1f} of {total:.1f} GiB")
+    return ", ".join(words)
 
 
 def _tunnel(tunnel: dict[str, Any]) -> str:

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from underpass.clusters.base import Cluster
 from underpass.clusters.local import LocalCluster
+from underpass.clusters.pbs.cluster import PbsCluster
 from underpass.clusters.slurm.cluster import SlurmCluster
 from underpass.core.errors import ConfigError
 
-_SIGNS = {SlurmCluster.kind: ("sbatch", "squeue", "scancel")}
+_SIGNS = {
+    SlurmCluster.kind: ("sbatch", "squeue", "scancel"),
+    # Slurm brings a qsub of its own, and Grid Engine has all but the last.
+    PbsCluster.kind: ("qsub", "qstat", "qselect", "pbsnodes"),
+}
 """The programs by which a scheduler is known."""
 
 
@@ -55,8 +60,13 @@ def checked_kind(wanted: str | None, environment: Mapping[str, str]) -> str:
 
 def open_cluster(site: Site) -> Cluster:
     """The adapter for this machine, as this user."""
-    if site.kind == SlurmCluster.kind:
-        return SlurmCluster(
+    kinds: dict[str, type[SlurmCluster] | type[PbsCluster]] = {
+        SlurmCluster.kind: SlurmCluster,
+        PbsCluster.kind: PbsCluster,
+    }
+    found = kinds.get(site.kind)
+    if found is not None:
+        return found(
             site.folder,
             hub_url=site.hub_url,
             environment=site.environment,

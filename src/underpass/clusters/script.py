@@ -20,6 +20,9 @@ END_FILE = "ended.json"
 JOB_VARIABLE = "UNDERPASS_JOB"
 """The job's tag in the environment of all its processes, so that what is left over is found."""
 
+END_VARIABLE = "UNDERPASS_ENDS_AT"
+"""When the job's time is up, in unix seconds, for an agent whose scheduler does not tell it."""
+
 _PLACE = re.compile(r"\{(python|key_file|key)\}")
 
 _CACHES = {
@@ -56,7 +59,7 @@ if ! ln -s "{job_id}" job 2>/dev/null && [ "$(readlink job)" != "{job_id}" ]; th
   echo "Job {job_id} is not needed: $(readlink job) runs this session."; exit 0
 fi
 rm -f exit ended.json
-export {variable}={tag} PYTHONUNBUFFERED=1
+export {variable}={tag} PYTHONUNBUFFERED=1{ends_at}
 {agent} &
 agent=$!
 trap 'caught=1; kill -TERM "$agent" 2>/dev/null' TERM INT HUP
@@ -160,18 +163,25 @@ def launch_file(order: JobOrder, around: Surroundings, key: str | None) -> dict[
 
 
 def batch_script(
-    order: JobOrder, around: Surroundings, options: Sequence[str], *, job_id: str
+    order: JobOrder,
+    around: Surroundings,
+    options: Sequence[str],
+    *,
+    job_id: str,
+    ends_in_s: int | None = None,
 ) -> str:
     """The text of a scheduler's job, which holds no secret.
 
     `options` are the scheduler's own lines, ready to be written; `job_id` is how its shell finds its
-    number, such as `$SLURM_JOB_ID`.
+    number, such as `$SLURM_JOB_ID`; `ends_in_s` is its time, where a job cannot ask its scheduler.
     """
+    ends_at = "" if ends_in_s is None else f" {END_VARIABLE}=$(($(date +%s) + {int(ends_in_s)}))"
     body = BATCH_BODY.format(
         folder=_quoted(around.job_dir),
         job_id=job_id,
         variable=JOB_VARIABLE,
         tag=_quoted(order.tag),
+        ends_at=ends_at,
         agent=shown_command(agent_words(around)),
     )
     return "\n".join(["#!/bin/bash", *options, "", body])

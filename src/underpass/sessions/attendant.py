@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
-from underpass.core.states import SESSION_ENDS, EndReason
+from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.core.times import in_words
 from underpass.sessions.facts import AgentEnd, LinkState
 from underpass.sessions.logs import Logs
 from underpass.sessions.room import LinkLike, Live, Room, log
+from underpass.sessions.starting import read_progress
 from underpass.sessions.tunnels import Tunnels
 
 MAX_LOG_LINES = 1000
@@ -76,6 +78,10 @@ class Attendant:
                 lines = message.get("lines")
                 if isinstance(lines, list):
                     self._logs.add(live.record.id, lines[:MAX_LOG_LINES])
+            case "session.progress":
+                await self._progress(message)
+            case "session.gauges":
+                live.gauges.add(message, self._room.clock.now())
             case "session.wall_time":
                 await self._wall_time(message.get("left_s"))
             case "session.ended":
@@ -97,6 +103,19 @@ class Attendant:
             self._live.record.id, "agent_connected", f"The agent on {changes['host']} is connected."
         )
         await self._wall_time(message.get("wall_time_left_s"))
+
+    async def _progress(self, message: dict[str, Any]) -> None:
+        """Shown while it starts; each phase that begins stands on the timeline."""
+        before, now = self._live.progress, read_progress(message)
+        if now is None or now == before:
+            return
+        self._live.progress = now
+        is_new = before is None or before.phase != now.phase
+        # An agent says it again to a hub that was restarted: then it is old.
+        if is_new and self._live.record.status in (SessionStatus.QUEUED, SessionStatus.STARTING):
+            text = f"{replace(now, percent=None).words()}."
+            await self._room.note(self._live.record.id, "progress", text)
+        await self._tunnels.refresh(self._live)
 
     async def _wall_time(self, left_s: Any) -> None:
         if type(left_s) not in (int, float) or not left_s <= MAX_WALL_TIME_S:  # NaN is not, either

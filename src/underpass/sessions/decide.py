@@ -155,7 +155,7 @@ def _under_way(session: SessionRecord, facts: Facts, now: float, limits: Limits)
     if session.status is _S.STARTING:
         if facts.is_answering:
             return MoveTo(_S.RUNNING, "")
-        return _show(session, facts.progress or "The model server is starting.")
+        return _show(session, facts.progress)
     if session.spec.get("renews") and facts.is_answering:
         return TakeOver()
     if _is_to_be_renewed(session, facts, now):

@@ -26,7 +26,7 @@ from underpass.sessions.room import LinkLike, Room, log
 from underpass.store import ClusterRecord
 
 LOCAL_NAME = "local"
-KINDS = frozenset({"local", "slurm"})
+KINDS = frozenset({"local", "slurm", "pbs"})
 TOKEN_PREFIX = "upc_"
 
 

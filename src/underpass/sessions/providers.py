@@ -151,10 +151,15 @@ class Providers:
         live: Live,
     ) -> dict[str, Any]:
         host, end = live.record.host, live.record.end_message
+        status = next_status(record.status, tunnel.status, readiness)
+        reason = status_reason(tunnel.status, readiness, host, end)
+        is_up = tunnel.status is _T.RUNNING
+        if live.progress is not None and is_up and status in (_P.STARTING, _P.LOADING):
+            reason = f"{live.progress.words()}."
         changes: dict[str, Any] = {
             "name": tunnel.name,
-            "status": next_status(record.status, tunnel.status, readiness),
-            "status_reason": status_reason(tunnel.status, readiness, host, end),
+            "status": status,
+            "status_reason": reason,
             "updated_at": self._room.clock.now(),
         }
         if readiness is not None and readiness.models:

@@ -24,6 +24,7 @@ from underpass.core.errors import (
 from underpass.core.ids import hash_secret, new_secret
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
 from underpass.core.times import in_words
+from underpass.sessions import starting
 from underpass.sessions.decide import decide
 from underpass.sessions.facts import (
     Action,
@@ -52,6 +53,7 @@ from underpass.sessions.room import Live, Room, log, touched
 from underpass.sessions.sentences import end_sentence, end_status
 from underpass.sessions.specs import habits_of, order_of
 from underpass.sessions.tunnels import Tunnels
+from underpass.store import SessionRecord
 from underpass.tunnel.link import Link
 
 _S = SessionStatus
@@ -233,7 +235,8 @@ class Reconciler:
             changes |= {"end_reason": None, "end_message": None, "ended_at": None}
         if status in (_S.STARTING, _S.RUNNING) and record.started_at is None:
             changes["started_at"] = now
-            changes |= self._time_limit(live, now)
+            spec = record.spec | {"usual_start_s": await self._usual_start_s(record)}
+            changes |= {"spec": spec} | self._time_limit(live, now, spec)
         if status is _S.RUNNING and record.running_at is None:
             changes["running_at"] = now
         if status is _S.STOPPING and live.wish is not None:
@@ -259,12 +262,24 @@ class Reconciler:
         text = f"Nobody has used it for {unused}: it stops in {left}, unless somebody does."
         await self._room.note(live.record.id, "idle_warning", text)
 
-    def _time_limit(self, live: Live, now: float) -> dict[str, Any]:
-        time_s = live.record.spec.get("time_s")
+    def _time_limit(self, live: Live, now: float, spec: dict[str, Any]) -> dict[str, Any]:
+        time_s = spec.get("time_s")
         if not time_s or not self._places.watches_time(live.record.cluster_id):
             return {}
-        spec = live.record.spec | {"watches_time": True}
-        return {"wall_time_ends_at": now + time_s, "spec": spec}
+        return {"wall_time_ends_at": now + time_s, "spec": spec | {"watches_time": True}}
+
+    async def _usual_start_s(self, record: SessionRecord) -> float | None:
+        """How long starts like this one took; None for the first, or where it cannot be looked up."""
+        store = self._room.store
+        try:
+            page = await store.sessions.list(record.owner_id, limit=starting.MAX_SESSIONS)
+            found: list[float] = []
+            for one in page.items:
+                if starting.is_like(one, record):
+                    found += reversed(starting.durations_s(await store.session_events.list(one.id)))
+        except AppError:
+            return None
+        return starting.usual_s(found)
 
     def _ask_agent(self, live: Live) -> None:
         limits = self._room.settings.limits

@@ -20,7 +20,9 @@ from underpass.registry.feed import Feed
 from underpass.registry.live import Registry
 from underpass.sessions import views
 from underpass.sessions.facts import AgentEnd, Facts, Limits, LinkState, Wish
+from underpass.sessions.gauges import Gauges
 from underpass.sessions.idle import Use
+from underpass.sessions.starting import Progress, start_words
 from underpass.store import SessionRecord, Store, TunnelRecord
 from underpass.tunnel.link import Link, LinkUse, Stream
 
@@ -118,6 +120,9 @@ class Live:
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
     """Its record is gone; it stays here until nothing of its job is left."""
+    progress: Progress | None = None
+    """How far its server is with its start, as its log says."""
+    gauges: Gauges = field(default_factory=Gauges)
     use: Use = field(default_factory=Use)
     kept_at: float = 0.0
     """When its user last said that it shall not stop for being unused."""
@@ -144,7 +149,7 @@ class Live:
             said=self.said,
             said_at=self.said_at,
             is_answering=best is not None and best.state == "running",
-            progress=best.reason if best is not None else "",
+            progress=self._progress_words(best.reason if best is not None else ""),
             report=self.report,
             report_at=self.report_at,
             ended_at=self.ended_at,
@@ -166,6 +171,12 @@ class Live:
             idle_stops_at=self.idle_stops_at,
         )
 
+    def _progress_words(self, said: str) -> str:
+        if self.record.status is not SessionStatus.STARTING:
+            return said
+        usual_s = self.record.spec.get("usual_start_s")
+        return start_words(self.progress, said or "The model server is starting.", usual_s)
+
     @property
     def is_at_rest(self) -> bool:
         """Whether time alone changes nothing about it: it has ended and was cleared away."""
@@ -181,7 +192,7 @@ class Live:
         self.is_submitting = self.is_swept = self.wants_restart = self.has_last_words = False
         self.is_end_asked = self.is_woken = False
         self.held_until = 0.0
-        self.use, self.idle_stops_at = Use(), None
+        self.use, self.idle_stops_at, self.progress = Use(), None, None
         self.readiness.clear()
         self.held.clear()
         self.switched_off.clear()
@@ -257,6 +268,7 @@ class Room:
         return views.session(
             record,
             idle_stops_at=None if live is None else live.idle_stops_at,
+            progress=None if live is None else live.progress,
             owner_name=await self.user_name(record.owner_id),
             cluster=self.cluster_shape(record.cluster_id),
             tunnels=shapes,

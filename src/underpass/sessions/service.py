@@ -20,6 +20,7 @@ from underpass.sessions import views
 from underpass.sessions.attendant import Attendant
 from underpass.sessions.catalogue import Catalogue
 from underpass.sessions.facts import LinkState, Wish
+from underpass.sessions.gauges import Gauges
 from underpass.sessions.logs import Logs
 from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
@@ -280,6 +281,10 @@ class Sessions:
         shape = await self._room.session_shape(live.record)
         timeline = views.timeline(events)
         return shape | {"timeline": timeline}
+
+    async def gauges(self, caller: Principal, session_id: str) -> Gauges:
+        """How busy it is and was, while this hub knows it. Raises NotFound."""
+        return (await self._own(caller, session_id)).gauges
 
     async def shape(self, record: SessionRecord) -> dict[str, Any]:
         """A session in the API's shape, without its timeline."""

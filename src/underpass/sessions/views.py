@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from underpass.clusters.template import Param, Template
-from underpass.core.states import TunnelStatus
+from underpass.core.states import SessionStatus, TunnelStatus
 from underpass.core.times import iso
 from underpass.registry.shapes import provider as provider
+from underpass.sessions.starting import Progress
 from underpass.store import ClusterRecord, SessionEventRecord, SessionRecord, TunnelRecord
 
 
@@ -19,8 +20,12 @@ def session(
     cluster: dict[str, Any] | None,
     tunnels: Sequence[dict[str, Any]],
     idle_stops_at: float | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """A session."""
+    is_starting = record.status is SessionStatus.STARTING
+    usual_s = record.spec.get("usual_start_s") if is_starting else None
+    began_at = record.started_at or record.created_at
     return {
         "id": record.id,
         "name": record.name,
@@ -38,6 +43,8 @@ def session(
         "running_at": iso(record.running_at),
         "ended_at": iso(record.ended_at),
         "wall_time_ends_at": iso(record.wall_time_ends_at),
+        "progress": progress.shape() if progress is not None and is_starting else None,
+        "expected_running_at": None if usual_s is None else iso(began_at + usual_s),
         "idle_stops_at": iso(idle_stops_at),
         "renews": record.spec.get("renews"),
         "renewed_by": record.spec.get("renewed_by"),

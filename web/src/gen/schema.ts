@@ -1404,6 +1404,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Session Metrics
+         * @description How busy it is and was: tokens per second, requests, GPU use and memory, for charts.
+         *
+         *     A new point comes about every 15 seconds. Empty where neither a driver nor the server tells.
+         */
+        get: operations["session_metrics_api_sessions__session_id__metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/renew": {
         parameters: {
             query?: never;
@@ -2226,6 +2248,20 @@ export interface components {
             message_id: string;
         };
         /**
+         * GpuUseOut
+         * @description One GPU as it was last said to be; null is what its driver does not tell.
+         */
+        GpuUseOut: {
+            /** Memory Total Bytes */
+            memory_total_bytes: number | null;
+            /** Memory Used Bytes */
+            memory_used_bytes: number | null;
+            /** Name */
+            name: string;
+            /** Percent */
+            percent: number | null;
+        };
+        /**
          * GroupIn
          * @description A new group.
          */
@@ -2610,6 +2646,16 @@ export interface components {
             waiting: components["schemas"]["WaitingOut"] | null;
         };
         /**
+         * MetricsOut
+         * @description How busy a session is and was: about an hour of points, oldest first; gone with the hub.
+         */
+        MetricsOut: {
+            /** Gpus */
+            gpus: components["schemas"]["GpuUseOut"][];
+            /** Points */
+            points: components["schemas"]["PointOut"][];
+        };
+        /**
          * ModelOut
          * @description A provider's model: `id` is what requests name, `name` the server's own.
          */
@@ -2724,6 +2770,28 @@ export interface components {
             users: components["schemas"]["SubjectOut"][];
         };
         /**
+         * PointOut
+         * @description One point for charts; null is what was not told. Rates are since the point before.
+         */
+        PointOut: {
+            /** Cache Percent */
+            cache_percent: number | null;
+            /** Gpu Memory Percent */
+            gpu_memory_percent: number | null;
+            /** Gpu Percent */
+            gpu_percent: number | null;
+            /** Prompt Tokens Per S */
+            prompt_tokens_per_s: number | null;
+            /** Running */
+            running: number | null;
+            /** T */
+            t: string | null;
+            /** Tokens Per S */
+            tokens_per_s: number | null;
+            /** Waiting */
+            waiting: number | null;
+        };
+        /**
          * PreferencesOut
          * @description What one has chosen. `theme` null: nothing yet, so as the system has it.
          */
@@ -2812,6 +2880,16 @@ export interface components {
             } | null;
             /** System Prompt */
             system_prompt?: string | null;
+        };
+        /**
+         * ProgressOut
+         * @description How far a start is: `image`, `download`, `weights`, `compile`, `graphs` or `warmup`.
+         */
+        ProgressOut: {
+            /** Percent */
+            percent: number | null;
+            /** Phase */
+            phase: string;
         };
         /**
          * ProviderIn
@@ -3062,6 +3140,8 @@ export interface components {
             end_reason: components["schemas"]["EndReason"] | null;
             /** Ended At */
             ended_at: string | null;
+            /** Expected Running At */
+            expected_running_at: string | null;
             /** Host */
             host: string | null;
             /** Id */
@@ -3079,6 +3159,7 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
+            progress: components["schemas"]["ProgressOut"] | null;
             /** Renewed By */
             renewed_by: string | null;
             /** Renews */
@@ -6327,6 +6408,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_LogLineOut_"];
                     "text/event-stream": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    session_metrics_api_sessions__session_id__metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsOut"];
                 };
             };
             /** @description Validation Error */

@@ -1,7 +1,7 @@
 """Slurm as a cluster: the site's own commands, with explicit formats, and nothing but them.
 
 cluster       the five verbs
-commands      running one command of Slurm: time limits, a neutral environment, silence and refusal
+commands      what is Slurm's own about running its commands (`clusters.commands` runs them)
 text          what the commands print → rows (pure)
 words         states and reasons in plain words (pure)
 options       an order → the `#SBATCH` lines, checked (pure)

@@ -83,28 +83,32 @@ async def _associations(commands: Commands, user: str) -> tuple[tuple[str, ...],
     return tuple(accounts), tuple(qos)
 
 
-def check(asked: Resources, offer: Offer, host: str) -> None:
-    """Raises LaunchRejected for what this cluster can never give."""
+def check(asked: Resources, offer: Offer, host: str, noun: str = "partition") -> None:
+    """Raises LaunchRejected for what this cluster can never give. `noun`: its word for a partition."""
     if not offer.partitions:
         return
     names = offer.partition_names()
     wanted = asked.partition.split(",") if asked.partition else names[:1]
     for name in wanted:
         if name not in names:
-            raise _no_such("partition", name, names, host)
+            raise _no_such(noun, name, names, host)
     if asked.account and offer.accounts and asked.account not in offer.accounts:
         raise _no_such("account of yours", asked.account, list(offer.accounts), host)
     if asked.qos and offer.qos and asked.qos not in offer.qos:
         raise _no_such("quality of service of yours", asked.qos, list(offer.qos), host)
     rows = [one for one in offer.partitions if one.name in wanted]
-    faults = [fault for fault in (_fault(asked, one, rows) for one in rows) if fault is not None]
+    faults = [
+        fault for fault in (_fault(asked, one, rows, noun) for one in rows) if fault is not None
+    ]
     if len(faults) == len(rows):
         raise faults[0]
 
 
-def _fault(asked: Resources, one: Partition, rows: list[Partition]) -> LaunchRejected | None:
+def _fault(
+    asked: Resources, one: Partition, rows: list[Partition], noun: str
+) -> LaunchRejected | None:
     """Why these machines cannot do it; None: they can."""
-    where = f"The partition {one.name}"
+    where = f"The {noun} {one.name}"
     limit = one.time_limit_s
     if asked.time_s is not None and limit is not None and asked.time_s > limit:
         return LaunchRejected(
@@ -113,11 +117,11 @@ def _fault(asked: Resources, one: Partition, rows: list[Partition]) -> LaunchRej
     if asked.gpus:
         types = [kind for row in rows for kind, _ in row.gpus]
         if not types:
-            hint = "Choose another partition; `underpass clusters show` lists their GPUs."
+            hint = f"Choose another {noun}; `underpass clusters show` lists their GPUs."
             return LaunchRejected(f"{where} has no GPUs.", hint=hint)
         if asked.gpu_type and asked.gpu_type not in types:
             return _no_such(
-                "GPU type", asked.gpu_type, sorted(set(types)), f"the partition {one.name}"
+                "GPU type", asked.gpu_type, sorted(set(types)), f"the {noun} {one.name}"
             )
         most = max((n for kind, n in one.gpus if asked.gpu_type in (None, "", kind)), default=0)
         if asked.gpus > most:

@@ -18,7 +18,7 @@ from underpass.clusters.folder import JobFolders
 from underpass.clusters.script import Surroundings, cache_environment
 from underpass.clusters.slurm import capabilities
 from underpass.clusters.slurm.capabilities import Offer
-from underpass.clusters.slurm.commands import Commands
+from underpass.clusters.slurm.commands import SLURM, Commands
 from underpass.clusters.slurm.options import check_numbers
 from underpass.clusters.slurm.poll import Watch, tag_of
 from underpass.clusters.slurm.submit import SCRIPT, Submitter, script_of
@@ -54,7 +54,7 @@ class SlurmCluster:
         self._python = python
         self._scratch = scratch
         self._folders = JobFolders(folder)
-        self._commands = Commands(environment)
+        self._commands = Commands(SLURM, environment)
         self._watch = Watch(self._commands, self._folders, user)
         self._submitter = Submitter(self._commands, self._folders, self._watch)
         self._offer: Offer | None = None

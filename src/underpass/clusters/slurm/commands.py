@@ -1,141 +1,38 @@
-"""Running one command of Slurm: bounded in time and number, in an environment that formats nothing.
-
-Three ways out: an answer, a refusal in Slurm's own words, or silence. Some versions say an error and
-exit with 0, and some exit with 1 for "there is none", so the words are looked at and not the code alone.
-"""
+"""What is Slurm's own about its commands."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from underpass.clusters.commands import Answer as Answer
+from underpass.clusters.commands import Commands as Commands
+from underpass.clusters.commands import Dialect
 
-from underpass.core.errors import SchedulerSilent
-
-TIMEOUT_S = 12.0
-"""Less than a third of what the hub waits for a verb, as one verb may ask up to three commands."""
-MAX_AT_ONCE = 4
-"""A login node is shared."""
-
-# Settings of the person that would change what the commands print or what a job asks for. Times come
-# in UTC, so that neither a time zone nor its summer time has to be guessed.
-_KEPT_DEFAULTS = ("SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS", "SBATCH_RESERVATION")
-_FORMATTING = {"SLURM_TIME_FORMAT": "standard", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
-_PREFIXES = ("SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_", "SCANCEL_", "SBATCH_", "UNDERPASS_")
-
-_SILENCE = (
-    "unable to contact",
-    "timed out",
-    "connection refused",
-    "connection reset",
-    "temporarily",
-    "try again",
-    "communication",
-    "problem talking to the database",
-    "persist",
-    "zero bytes",
-    "transport endpoint",
-    "standby mode",
-    "munge",
-    "credential",
-    "not responding",
-    "no route to host",
-    "unexpected message received",
+SLURM = Dialect(
+    name="Slurm",
+    silence=(
+        "unable to contact",
+        "timed out",
+        "connection refused",
+        "connection reset",
+        "temporarily",
+        "try again",
+        "communication",
+        "problem talking to the database",
+        "persist",
+        "zero bytes",
+        "transport endpoint",
+        "standby mode",
+        "munge",
+        "credential",
+        "not responding",
+        "no route to host",
+        "unexpected message received",
+    ),
+    # Settings of the person that would change what the commands print or what a job asks for.
+    dropped=(
+        *("SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_", "SCANCEL_", "SBATCH_", "SLURM_"),
+        "UNDERPASS_",
+    ),
+    kept=("SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS", "SBATCH_RESERVATION", "SLURM_CONF"),
+    # Times come in UTC, so that neither a time zone nor its summer time has to be guessed.
+    formatting={"SLURM_TIME_FORMAT": "standard", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command said."""
-
-    out: str
-    err: str
-    code: int
-
-    @property
-    def is_silence(self) -> bool:
-        """Whether Slurm was not there to answer."""
-        said = self.err.lower()
-        return any(word in said for word in _SILENCE)
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it failed, whatever its exit code."""
-        return self.code != 0 or ("error:" in self.err.lower() and not self.out.strip())
-
-    @property
-    def words(self) -> str:
-        """Slurm's own last word about what was wrong, without the name of the command."""
-        lines = [line.strip() for line in self.err.splitlines() if line.strip()]
-        last = lines[-1] if lines else ""
-        for mark in ("failed: ", "error: "):
-            last = last.rpartition(mark)[2]
-        return last
-
-
-class Commands:
-    """The commands of Slurm on this machine."""
-
-    def __init__(self, environ: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
-        self._environ = environ
-        self._timeout_s = timeout_s
-        self._places = asyncio.Semaphore(MAX_AT_ONCE)
-
-    async def ask(self, *words: str) -> Answer:
-        """A question. Raises SchedulerSilent."""
-        answer = await self.run(*words)
-        if answer.is_error and answer.is_silence:
-            raise SchedulerSilent(f"Slurm does not answer {words[0]}: {answer.words}.")
-        return answer
-
-    async def run(self, *words: str, cwd: Path | None = None, for_job: bool = False) -> Answer:
-        """One command to its end; `for_job`: its environment becomes a job's.
-
-        Raises SchedulerSilent when it cannot be run or takes too long.
-        """
-        environ = self.job_environment() if for_job else self._neutral()
-        async with self._places:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *words,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    env=environ,
-                    cwd=cwd,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise SchedulerSilent(f"{words[0]} cannot be run: {error.strerror}.") from error
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    out, err = await process.communicate()
-            except BaseException as error:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-                if isinstance(error, TimeoutError):
-                    raise SchedulerSilent(
-                        f"{words[0]} did not answer within {self._timeout_s:g} s."
-                    ) from error
-                raise
-        return Answer(
-            out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), process.returncode or 0
-        )
-
-    def job_environment(self) -> dict[str, str]:
-        """What a job inherits: the person's own, without a job's around us and without our settings."""
-        kept = {}
-        for name, value in self._environ.items():
-            is_default = name in _KEPT_DEFAULTS
-            is_ours_or_slurms = name.startswith((*_PREFIXES, "SLURM_")) and name != "SLURM_CONF"
-            if is_default or not is_ours_or_slurms:
-                kept[name] = value
-        return kept
-
-    def _neutral(self) -> dict[str, str]:
-        return self.job_environment() | _FORMATTING

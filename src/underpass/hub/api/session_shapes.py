@@ -50,6 +50,45 @@ class TunnelOut(BaseModel):
     created_at: str | None
 
 
+class ProgressOut(BaseModel):
+    """How far a start is: `image`, `download`, `weights`, `compile`, `graphs` or `warmup`."""
+
+    phase: str
+    percent: int | None
+
+
+class GpuUseOut(BaseModel):
+    """One GPU as it was last said to be; null is what its driver does not tell."""
+
+    name: str
+    percent: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+
+
+class PointOut(BaseModel):
+    """One point for charts; null is what was not told. Rates are since the point before."""
+
+    t: str | None
+    tokens_per_s: float | None
+    """Tokens generated; events of answers where the server does not count tokens."""
+    prompt_tokens_per_s: float | None
+    running: float | None
+    """Requests that the server works on."""
+    waiting: float | None
+    cache_percent: float | None
+    gpu_percent: float | None
+    """Of all GPUs of the session, the mean."""
+    gpu_memory_percent: float | None
+
+
+class MetricsOut(BaseModel):
+    """How busy a session is and was: about an hour of points, oldest first; gone with the hub."""
+
+    gpus: list[GpuUseOut]
+    points: list[PointOut]
+
+
 class SessionOut(BaseModel):
     """A session with its tunnels. `timeline` only where one session is shown."""
 
@@ -69,6 +108,10 @@ class SessionOut(BaseModel):
     running_at: str | None
     ended_at: str | None
     wall_time_ends_at: str | None
+    progress: ProgressOut | None
+    """Where a start is, as the server's log says; else null."""
+    expected_running_at: str | None
+    """When a start runs if it takes as long as those of the same template, model and cluster took."""
     idle_stops_at: str | None
     """Nobody uses it, and it was said that it stops then; else null."""
     renews: str | None

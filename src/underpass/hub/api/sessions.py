@@ -15,7 +15,15 @@ from underpass.core.errors import InvalidRequest
 from underpass.core.principal import Scope
 from underpass.core.times import iso
 from underpass.hub.api.events import is_still_good
-from underpass.hub.api.session_shapes import AttachedOut, LogLineOut, ScriptOut, SessionOut
+from underpass.hub.api.session_shapes import (
+    AttachedOut,
+    GpuUseOut,
+    LogLineOut,
+    MetricsOut,
+    PointOut,
+    ScriptOut,
+    SessionOut,
+)
 from underpass.hub.api.shapes import After, In, Limit, ListOf
 from underpass.hub.auth import Credential
 from underpass.hub.services import Reader, Services, ServicesDep, SessionsUser, SignedIn
@@ -116,6 +124,19 @@ async def session_script(session_id: str, caller: Reader, services: ServicesDep)
 async def show_session(session_id: str, caller: Reader, services: ServicesDep) -> SessionOut:
     """One session, with its timeline."""
     return SessionOut(**await services.sessions.show(caller, session_id))
+
+
+@router.get("/{session_id}/metrics")
+async def session_metrics(session_id: str, caller: Reader, services: ServicesDep) -> MetricsOut:
+    """How busy it is and was: tokens per second, requests, GPU use and memory, for charts.
+
+    A new point comes about every 15 seconds. Empty where neither a driver nor the server tells.
+    """
+    gauges = await services.sessions.gauges(caller, session_id)
+    return MetricsOut(
+        gpus=[GpuUseOut(**gpu) for gpu in gauges.gpus],
+        points=[PointOut(**point) for point in gauges.points()],
+    )
 
 
 @router.post("/{session_id}/stop", status_code=202)
