@@ -168,4 +168,7 @@ async def test_it_is_bounded(rig: ChatRig, monkeypatch: pytest.MonkeyPatch) -> N
     await rig.chats.create(BOB, is_temporary=True)
     with pytest.raises(TooLarge):
         await rig.send(chat, "x" * 11)
+    monkeypatch.setattr(shelves, "MAX_ALL_TEMPORARY_CHARS", 5)
+    with pytest.raises(TooMany, match="memory"):
+        await rig.send(chat, "x" * 6)
     assert rig.door.requests == []

@@ -1,5 +1,6 @@
 """From the gateway's counts to the day's sums."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,28 @@ async def test_what_cannot_be_stored_now_is_stored_later(
         patch.setattr(rig.store.usage, "add_all", full)
         await rig.writer.flush()
     rig.use(1)
+    await rig.writer.flush()
+    assert await rig.sums() == [("2023-11-14", 3, 30)]
+
+
+async def test_two_flushes_at_once_count_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the first one fails while the second one waits."""
+    add_all, gate = rig.store.usage.add_all, asyncio.Event()
+
+    async def full_at_first(records: Any) -> None:
+        monkeypatch.setattr(rig.store.usage, "add_all", add_all)
+        await gate.wait()
+        raise StorageError("Full.")
+
+    rig.use(2)
+    monkeypatch.setattr(rig.store.usage, "add_all", full_at_first)
+    first = asyncio.create_task(rig.writer.flush())
+    await asyncio.sleep(0)
+    rig.use(1)
+    second = asyncio.create_task(rig.writer.flush())
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, second)
     await rig.writer.flush()
     assert await rig.sums() == [("2023-11-14", 3, 30)]
 

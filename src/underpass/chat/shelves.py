@@ -6,7 +6,7 @@ is temporary never meets the store, the disk or the log, and goes after an hour 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ MAX_TEMPORARY = 32
 """Temporary chats of one user."""
 MAX_TEMPORARY_CHARS = 16 * 1024 * 1024
 """Text in one temporary chat."""
+MAX_ALL_TEMPORARY_CHARS = 256 * 1024 * 1024
+"""Text in all temporary chats of this process: they live in its memory."""
 
 
 class Shelf(Protocol):
@@ -114,6 +116,15 @@ class _Kept:
     messages: dict[str, MessageRecord] = field(default_factory=dict)
     runs: dict[str, RunRecord] = field(default_factory=dict)
 
+    @property
+    def chars(self) -> int:
+        """Of what was asked and answered in it."""
+        return _chars(self.messages.values())
+
+
+def _chars(messages: Iterable[MessageRecord]) -> int:
+    return sum(len(one.content) + len(one.reasoning) for one in messages)
+
 
 class Memory:
     """Temporary chats. It is a shelf, and what their runs write their ends to."""
@@ -202,8 +213,14 @@ class Memory:
     ) -> None:
         """Keeps new messages and their run. Raises NotFound, TooLarge."""
         kept = self._get(run.chat_id)
-        size = sum(len(message.content) for message in [*kept.messages.values(), *messages])
-        if size > MAX_TEMPORARY_CHARS:
+        more = _chars(messages)
+        if sum(one.chars for one in self._kept.values()) + more > MAX_ALL_TEMPORARY_CHARS:
+            raise TooMany(
+                "The hub's memory for temporary chats is full just now.",
+                hint="Use a normal chat, or send it again later.",
+                retry_after_s=60,
+            )
+        if kept.chars + more > MAX_TEMPORARY_CHARS:
             raise TooLarge(
                 f"A temporary chat holds at most {MAX_TEMPORARY_CHARS:,} characters.",
                 hint="Go on in a new chat.",

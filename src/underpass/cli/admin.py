@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="On the hub's own machine: first set-up, recovery, automation.", no_args_is_help=True
 )
-users = typer.Typer(help="Add and list users, set passwords.", no_args_is_help=True)
-keys = typer.Typer(help="Make keys for users.", no_args_is_help=True)
+users = typer.Typer(
+    help="Add and list users, set passwords.", no_args_is_help=True, add_completion=False
+)
+keys = typer.Typer(help="Make keys for users.", no_args_is_help=True, add_completion=False)
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 

@@ -25,7 +25,9 @@ from underpass.core.clock import SystemClock
 from underpass.core.errors import AppError, LinkRefused, LocalProtocolError, TunnelError
 from underpass.core.times import in_words
 
-app = typer.Typer(help="Clusters: places where sessions run.", no_args_is_help=True)
+app = typer.Typer(
+    help="Clusters: places where sessions run.", no_args_is_help=True, add_completion=False
+)
 
 Name = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 

@@ -14,7 +14,7 @@ from underpass.cli.output import note, print_json, print_table, when
 from underpass.core.errors import NotFound
 from underpass.core.principal import Scope
 
-app = typer.Typer(help="Keys for programs.", no_args_is_help=True)
+app = typer.Typer(help="Keys for programs.", no_args_is_help=True, add_completion=False)
 
 _SPAN = re.compile(r"(\d+)\s*([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}

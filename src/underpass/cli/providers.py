@@ -14,8 +14,10 @@ from underpass.cli.output import note, print_fields, print_json, print_table
 from underpass.core.errors import NotFound
 from underpass.core.names import close_matches
 
-app = typer.Typer(help="What chat and programs can use now.", no_args_is_help=True)
-models_app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(
+    help="What chat and programs can use now.", no_args_is_help=True, add_completion=False
+)
+models_app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Provider = Annotated[str, typer.Argument(help="Its name, OWNER:NAME, or id.")]
 KeyStdin = Annotated[bool, typer.Option("--key-stdin", help="Read its key from standard input.")]

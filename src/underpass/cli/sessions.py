@@ -26,7 +26,9 @@ from underpass.config import environment
 from underpass.core.errors import AppError, NotFound
 from underpass.core.names import close_matches
 
-app = typer.Typer(help="Sessions: compute with a model server in it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Sessions: compute with a model server in it.", no_args_is_help=True, add_completion=False
+)
 
 LOOK_S = 0.5
 ENDS = ("stopped", "failed")

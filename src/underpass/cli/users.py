@@ -12,8 +12,12 @@ from underpass.cli.client import HubClient, connect, run
 from underpass.cli.output import note, print_json, print_table, when
 from underpass.core.errors import NotFound
 
-app = typer.Typer(help="Users, through the hub. For admins.", no_args_is_help=True)
-groups_app = typer.Typer(help="Groups, through the hub. For admins.", no_args_is_help=True)
+app = typer.Typer(
+    help="Users, through the hub. For admins.", no_args_is_help=True, add_completion=False
+)
+groups_app = typer.Typer(
+    help="Groups, through the hub. For admins.", no_args_is_help=True, add_completion=False
+)
 
 User = Annotated[str, typer.Argument(help="The user's name.")]
 Group = Annotated[str, typer.Argument(help="The group's name.")]

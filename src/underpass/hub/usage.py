@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import structlog
@@ -31,6 +32,8 @@ class UsageWriter:
         self._clock = clock
         self._book = book
         self._written: dict[_Key, _Counts] = {}
+        # One flush at a time: one that fails puts back what the next one starts from.
+        self._flushing = asyncio.Lock()
 
     def today(self) -> str:
         """The day in UTC, as the store knows days."""
@@ -45,6 +48,10 @@ class UsageWriter:
 
     async def flush(self) -> None:
         """Add what was counted since the last call. What cannot be stored now is kept for later."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         day = self.today()
         now: dict[_Key, _Counts] = {
             one.key: tuple(getattr(one, name) for name in _SUMS) for one in self._book.all()
@@ -54,7 +61,6 @@ class UsageWriter:
             for key, counts in now.items()
             if any(more := self._more(key, counts))
         ]
-        # Set before the wait, so that two flushes at once never add the same counts twice.
         before, self._written = self._written, now
         for key, record in new:
             try:

@@ -1,5 +1,6 @@
 """Files of users: bounds, owners, and what a model gets."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -82,6 +83,15 @@ async def test_what_is_refused_leaves_nothing(files: Files, rig: ChatRig) -> Non
     with pytest.raises(AppError) as full:
         await add(files, b"x" * 90_000)
     assert (full.value.code, full.value.http_status) == ("files_full", 413)
+
+
+async def test_two_at_once_find_the_last_room_once(files: Files, rig: ChatRig) -> None:
+    """One of them is told that it is taken."""
+    two = [add(files, b"x" * 90_000, name) for name in ("a.txt", "b.txt")]
+    found = await asyncio.gather(*two, return_exceptions=True)
+    refused = [one for one in found if isinstance(one, AppError)]
+    assert [one.code for one in refused] == ["files_full"]
+    assert await rig.store.files.owned_bytes(ANN.user_id) == 90_000
 
 
 async def test_a_long_text_is_cut(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,18 @@ describe('Conversation', () => {
     expect(texts(conversation)).toEqual(['hello', 'one']);
   });
 
+  it('asks once for a run that the hub does not know, however often its message is read', async () => {
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ content: 'Hi' })] }));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    const count = (part: string): number => hub.calls.filter(({ what }) => what.includes(part)).length;
+    await vi.waitFor(() => expect(count('/api/chats/cht_1')).toBe(2));
+    await conversation.load();
+    expect(count('/api/runs/run_1')).toBe(1);
+    expect(texts(conversation)).toEqual(['hello', 'Hi']);
+    conversation.close();
+  });
+
   it('goes on with a run that was under way when the chat was opened, and never shows less', async () => {
     hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ content: 'Hi th' })] }));
     hub.on('GET /api/runs/run_1/events?every_ms=40', () =>

@@ -7,6 +7,8 @@ import { isLive, takeMessage, type Cell } from './cells';
 /** The runs that a conversation watches, by the message that each of them writes. */
 export class Watches {
   readonly #open = new Map<string, EventSubscription>();
+  /** Runs that the hub does not know: asking again and again would not bring them back. */
+  readonly #refused = new Set<string>();
   readonly #onLost: () => void;
 
   /** `onLost` is called when the hub does not know a run any more: its message is to be read again. */
@@ -25,13 +27,14 @@ export class Watches {
   /** Watches the run that writes this message, if one does and nobody watches it yet. */
   begin(cell: Cell): void {
     const { run_id: runId, status } = cell.message.peek();
-    if (runId === null || !isLive(status) || this.#open.has(cell.id)) return;
+    if (runId === null || !isLive(status) || this.#open.has(cell.id) || this.#refused.has(runId)) return;
     const onEvent = follow(cell, (message) => this.#finish(cell, message));
     const watch = watchRun(runId, {
       onEvent,
       onState: (state) => (cell.link.value = state),
       onRefused: () => {
         this.#open.delete(cell.id);
+        this.#refused.add(runId);
         this.#onLost();
       },
     });

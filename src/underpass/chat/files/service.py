@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from underpass.chat.files import parts
 from underpass.chat.files.documents import MAX_CHARS
@@ -58,6 +59,7 @@ class Files:
         self._readers = Readers()
         self._held = Held(clock)
         self._in_memory = 0
+        self._storing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # --- for their owners --------------------------------------------------------------------
 
@@ -88,8 +90,10 @@ class Files:
             if is_temporary:
                 self._held.add(record, spool.in_memory(), text)
             else:
-                await self._check_room(caller, record.bytes)
-                await self._store.files.store(record, spool.read(), text)
+                # One after another for each owner: two at once could both find the last room.
+                async with self._storing.setdefault(caller.user_id, asyncio.Lock()):
+                    await self._check_room(caller, record.bytes)
+                    await self._store.files.store(record, spool.read(), text)
         finally:
             self._in_memory -= is_temporary
             spool.close()
