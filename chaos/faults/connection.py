@@ -37,6 +37,7 @@ CLIENTS = 2
 WIRES = 6
 BACK_S = 30.0
 QUIET_UP_S = 0.5
+EARLY = 0.2
 Inject = Callable[[Line, random.Random], bool]
 
 
@@ -98,7 +99,9 @@ async def _hit_again_and_again(
     line: Line, inject: Inject, quota: Quota, rng: random.Random
 ) -> None:
     while quota.take():
-        enough = line.bytes_passed + rng.randint(2_000, 30_000)
+        # Some are hit as soon as they are there: in the middle of the handshake.
+        is_early = rng.random() < EARLY
+        enough = line.bytes_passed + (1 if is_early else rng.randint(2_000, 30_000))
         await until(partial(_may_hit, line, enough), BACK_S)
         await asyncio.sleep(rng.uniform(0, 0.05))
         if inject(line, rng):

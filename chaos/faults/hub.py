@@ -23,16 +23,19 @@ import psutil
 
 from chaos.chats import Chat
 from chaos.faults import Fault
-from chaos.faults.connection import check_agents
+from chaos.faults.connection import check_agents, start_traffic
 from chaos.streams import ENDS, Place, Traffic, events_down, new_client, run_events
 from chaos.tally import Events, Row
-from chaos.world import Plan, Site, World, open_stack, open_stub
+from chaos.world import Plan, Site, World, open_lines, open_stack, open_stub, until
 from tests.rig.postgres import PostgresServer
 from tests.rig.stack import Stack
 from tests.rig.stub import StubProcess
 
 CHATS = 6
 BACK_S = 60.0
+API = "api"
+FREED_S = 5.0
+FROZEN_S = 25.0
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
@@ -58,7 +61,7 @@ async def small_world(
 async def killed(plan: Plan, row: Row, times: int) -> None:
     """kill -9 in mid-answer, and started again: chats go on, API clients are told."""
     went_on = told = 0
-    async with small_world(plan.sub("hub-killed")) as (world, _), new_client() as client:
+    async with small_world(plan.sub("hub-killed")) as (world, stub), new_client() as client:
         place = world.sites[0].place
         rng = plan.rng("hub-killed")
         for _ in range(times):
@@ -72,11 +75,13 @@ async def killed(plan: Plan, row: Row, times: int) -> None:
             await asyncio.sleep(rng.choice([0.0, 1.0, 3.0]))
             await asyncio.to_thread(world.stack.start_hub)
             row.pause(time.monotonic() - down_at)
+            row.expect(
+                await until(lambda: not stub.open_requests(API), FREED_S),
+                "requests still run whose clients the hub took with it",
+            )
             statuses = [await chat.finish(client, row, BACK_S) for chat in chats]
             went_on += statuses.count("complete")
-        row.note(
-            f"{went_on} of {row.times * CHATS} chats went on to their end, the others are marked"
-        )
+        row.note(f"{went_on} of {row.times * CHATS} chats went on to their end")
         row.note(f"{told} of {row.times * CHATS} API streams ended with an error at the client")
         check_agents(world, row)
 
@@ -84,7 +89,7 @@ async def killed(plan: Plan, row: Row, times: int) -> None:
 async def _told_the_end(client: aiohttp.ClientSession, place: Place, row: Row) -> bool:
     """A stream of the API whose hub dies: what came is right, and the end is an error."""
     check = Events(row, 1000, 400)
-    wish = {"chunks": 1000, "rate": 20, "chunk_bytes": 400}
+    wish = {"chunks": 1000, "rate": 20, "chunk_bytes": 400, "tag": API}
     body = {"model": place.model, "messages": [], "stream": True, "stub": wish}
     row.streams += 1
     try:
@@ -96,6 +101,46 @@ async def _told_the_end(client: aiohttp.ClientSession, place: Place, row: Row) -
         return True
     row.expect(bool(check.error), "a part of an answer that ended like a whole one")
     return bool(check.error)
+
+
+async def killed_and_cut(plan: Plan, row: Row, times: int) -> None:
+    """kill -9, and the first connections to the next hub break in their handshake."""
+    went_on = asked = 0
+    async with open_lines(plan, plan.sub("hub-killed-cut")) as world, new_client() as client:
+        sites = [site for site in world.sites if not site.is_raw]
+        rng = plan.rng("hub-killed-cut")
+        for _ in range(times):
+            chats = [await Chat.ask(client, site.place, 120, 20) for site in sites]
+            await asyncio.sleep(rng.uniform(1, 2))
+            await asyncio.to_thread(world.stack.hub.kill)
+            row.times += 1
+            down_at = time.monotonic()
+            for site in sites:
+                assert site.line is not None
+                site.line.reset_within(rng.randint(300, 2500))
+            await asyncio.to_thread(world.stack.start_hub)
+            row.pause(time.monotonic() - down_at)
+            statuses = [await chat.finish(client, row, BACK_S) for chat in chats]
+            went_on += statuses.count("complete")
+            asked += len(chats)
+        row.note(f"{went_on} of {asked} chats went on to their end")
+        row.expect(went_on == asked, "a chat did not go on although its agent came back at once")
+        check_agents(world, row)
+
+
+async def frozen(plan: Plan, row: Row, times: int) -> None:
+    """SIGSTOP for 25 s: agents give up the connection, come back, and streams go on."""
+    async with open_lines(plan, plan.sub("hub-frozen")) as world:
+        traffic = start_traffic(plan, row, world, "hub-frozen")
+        for _ in range(times):
+            await asyncio.sleep(3)
+            world.stack.hub.signal(signal.SIGSTOP)
+            await asyncio.sleep(FROZEN_S)
+            world.stack.hub.signal(signal.SIGCONT)
+            row.times += 1
+            await asyncio.sleep(5)
+        await traffic.stop()
+        check_agents(world, row)
 
 
 async def stopped(plan: Plan, row: Row, times: int) -> None:
@@ -130,10 +175,13 @@ async def stopped(plan: Plan, row: Row, times: int) -> None:
 
 async def disk_full(plan: Plan, row: Row, times: int) -> None:
     """No file of the hub can grow: streams go on, and storing heals by itself."""
-    async with small_world(plan.sub("disk-full")) as (world, _):
+    statuses = []
+    async with small_world(plan.sub("disk-full")) as (world, _), new_client() as client:
         api = world.stack.api(world.person)
         traffic = _traffic(plan, row, world, "disk-full")
         for number in range(times):
+            place = world.sites[0].place
+            chats = [await Chat.ask(client, place, 160, 20) for _ in range(CHATS)]
             _allow_files_of(world.stack, 1)
             refused = await asyncio.to_thread(api.post, "/api/keys", {"name": f"full-{number}"})
             row.expect(refused.status == 503, f"a key on a full disk: {refused.status}")
@@ -141,6 +189,9 @@ async def disk_full(plan: Plan, row: Row, times: int) -> None:
             _allow_files_of(world.stack, resource.RLIM_INFINITY)
             row.times += 1
             row.expect(await _stores_again(world), "the hub does not store again")
+            statuses += [await chat.finish(client, row, BACK_S) for chat in chats]
+        row.note(f"{statuses.count('complete')} of {len(statuses)} chats whole")
+        row.expect(statuses.count("complete") == len(statuses), f"chats ended as {statuses}")
         await traffic.stop()
         check_agents(world, row)
 
@@ -239,7 +290,7 @@ async def clock(plan: Plan, row: Row, times: int) -> None:
         stack.hub_environment = {
             "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(offset),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
@@ -311,6 +362,8 @@ async def _never_reads(place: Place) -> asyncio.StreamWriter:
 
 FAULTS = [
     Fault("hub-killed", "hub: kill -9 in mid-answer", 5, killed),
+    Fault("hub-killed-cut", "hub: kill -9, the next handshakes break too", 5, killed_and_cut),
+    Fault("hub-frozen", "hub: frozen for 25 s", 2, frozen),
     Fault("hub-stopped", "hub: SIGTERM in mid-answer", 3, stopped),
     Fault("disk-full", "hub: disk full for 5 s", 3, disk_full),
     Fault("db-locked", "hub: database locked for 20 s", 1, database_locked),

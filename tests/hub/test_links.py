@@ -131,6 +131,26 @@ async def test_the_room_hears_everything_in_order(rig: Rig) -> None:
     assert rig.links.counts() == {"up": 0, "down": 0, "streams": 0, "window_bytes": 0}
 
 
+async def test_a_lost_first_welcome_begins_no_second_link(rig: Rig) -> None:
+    """After a restart the agent names its old link until it hears of the new one: it is the same
+    agent, not another one that takes over."""
+    before = Rig()
+    agent, carrier = await before.connect()
+    carrier.cut()
+    near, far = carrier_pair()
+    dialling = asyncio.ensure_future(agent.serve(near))
+    hello = await receive_hello(far)
+    near.cut()
+    await rig.links.serve(far, hello, BOX)
+    await dialling
+    begun = rig.links.of("ses_1")
+    await rig.connect(agent)
+    await rig.heard("ses_1: up", "ses_1: down", "ses_1: up again")
+    assert agent.is_fresh
+    assert rig.links.of("ses_1") is begun
+    await before.close()
+
+
 async def test_a_cluster_is_told_from_a_session(rig: Rig) -> None:
     """By its credential."""
     await rig.connect(credential=LinkCredential("cls_1", None, is_cluster=True))

@@ -129,7 +129,7 @@ class Links:
 
     async def serve(self, carrier: Carrier, hello: Hello, credential: LinkCredential) -> None:
         """Drive the agent's link over this carrier until the carrier ends."""
-        live = self._find(hello) or self._begin(credential)
+        live = self._find(hello, credential) or self._begin(credential)
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
@@ -189,8 +189,13 @@ class Links:
 
     # --- helpers -----------------------------------------------------------------------------
 
-    def _find(self, hello: Hello) -> LiveLink | None:
+    def _find(self, hello: Hello, credential: LinkCredential) -> LiveLink | None:
         live = self._by_id.get(hello.link_id) if hello.link_id else None
+        if live is None:
+            # After a restart of the hub the first WELCOME may be lost: the agent then names the
+            # link of before once more, and its answers are in the new one already.
+            newest = self._by_owner.get(credential.id)
+            live = newest if newest is not None and newest.core.is_begun_by(hello) else None
         return live if live is not None and not live.link.is_closed else None
 
     def _begin(self, credential: LinkCredential) -> LiveLink:
@@ -222,6 +227,7 @@ class LiveLink:
         on_stream: Callable[[Stream], None] | None = None,
     ) -> None:
         self.credential = credential
+        self.core = core
         self.link = Link(
             core, on_stream=on_stream, on_control=self._on_control, on_state=self._on_state
         )

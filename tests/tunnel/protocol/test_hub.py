@@ -316,6 +316,98 @@ def test_an_adopted_stream_survives_further_carriers() -> None:
     assert read_all(pair, stream) == b"0123456789"
 
 
+def test_an_adopted_stream_whose_request_is_still_being_read_survives_further_carriers() -> None:
+    """The agent has the whole request, its server only a part: that is no contradiction later."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.open(request(1, durable=True))
+    pair.hub.write(at_hub, b"question")
+    pair.hub.end(at_hub)
+    pair.settle()
+    pair.agent.respond(at_agent, OK)
+    pair.restart_hub({"req_1": 0})
+    (stream,) = pair.hub.streams.values()
+    pair.lose()
+    pair.connect()
+    assert pair.agent.read(at_agent) == b"question"
+    assert pair.agent.read(at_agent) == b""
+    pair.agent.write(at_agent, b"answer")
+    pair.agent.end(at_agent)
+    pair.settle()
+    assert read_all(pair, stream) == b"answer"
+    pair.hub.release(stream)
+    pair.settle()
+    assert not pair.agent.streams
+    assert not pair.hub.streams
+
+
+def lost_welcome(pair: LinkedPair, adopt: dict[str, int]) -> None:
+    """The hub restarts and answers the agent's HELLO, but the carrier breaks under its WELCOME."""
+    pair.lose()
+    pair.hub = pair.new_hub("lnk_2")
+    pair.hub_events = []
+    pair.attach(pair.hello(), adopt)
+    pair.lose()
+
+
+def test_a_first_welcome_of_a_restarted_hub_that_is_lost_costs_nothing() -> None:
+    """The agent still names its old link; what the new one has adopted goes on there."""
+    pair = LinkedPair().connect()
+    _, at_agent = pair.answered(request(1, durable=True))
+    _, plain = pair.answered(request(2))
+    pair.agent.write(at_agent, b"0123456789")
+    pair.settle()
+    pair.agent.send_control({"n": 1})
+    lost_welcome(pair, {"req_1": 4})
+    pair.hub.send_control({"n": 2})
+    at_hub = pair.hub.open(request(3))
+    hello = pair.hello()
+    assert pair.hub.is_begun_by(hello)
+    pair.attach(hello, {})
+    pair.settle()
+    pair.agent.end(at_agent)
+    pair.settle()
+    assert [e.stream.request_id for e in pair.hub_events if isinstance(e, ev.StreamOpened)] == [
+        "req_1"
+    ]
+    assert read_all(pair, pair.hub.streams[at_agent.id]) == b"456789"
+    assert plain.error is not None
+    assert at_hub.id in pair.agent.streams
+    assert pair.agent.link_id == "lnk_2"
+    said = [
+        e.message for e in pair.hub_events + pair.agent_events if isinstance(e, ev.ControlReceived)
+    ]
+    assert said == [{"n": 1}, {"n": 2}]
+
+
+def test_a_cancel_before_the_first_welcome_arrived_is_told_with_the_next() -> None:
+    """A Stop while the agent is on its way back to a restarted hub frees the server all the same."""
+    pair = LinkedPair().connect()
+    _, at_agent = pair.answered(request(1, durable=True))
+    lost_welcome(pair, {"req_1": 0})
+    pair.hub.cancel(pair.hub.streams[at_agent.id], "stopped")
+    pair.connect({})
+    pair.settle()
+    assert at_agent.error is not None
+    assert not pair.agent.streams
+
+
+def test_who_knows_the_new_link_cannot_begin_it_again() -> None:
+    """Once the agent has named the new link, its old name opens nothing; nor does a wrong token."""
+    pair = LinkedPair().connect()
+    pair.answered(request(1, durable=True))
+    pair.lose()
+    old = pair.hello()
+    pair.agent.carrier_lost(pair.now)
+    lost_welcome(pair, {"req_1": 0})
+    stranger = replace(old, token="another-token-of-enough-characters", epoch=90)
+    assert not pair.hub.is_begun_by(stranger)
+    pair.connect({})
+    pair.lose()
+    pair.connect()
+    with pytest.raises(LinkRefused):
+        pair.hub.attach(replace(old, epoch=99), owner="ses_1", new_token="t" * 32, now=pair.now)
+
+
 def test_a_restarted_hub_loses_what_is_not_durable() -> None:
     """An ordinary stream is gone, and so is a durable one that nobody asked for."""
     pair = LinkedPair().connect()

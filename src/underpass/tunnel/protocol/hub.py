@@ -31,6 +31,7 @@ from underpass.tunnel.protocol.handshake import (
 )
 from underpass.tunnel.protocol.heads import OpenHead, StreamKind, decode_head, encode_open
 from underpass.tunnel.protocol.limits import (
+    CONTROL_WINDOW_BYTES,
     MAX_STREAM_ID,
     REQUEST_LIMIT_BYTES,
     VERSION,
@@ -76,6 +77,9 @@ class HubLink(LinkCore):
         self.owner = owner
         self._issued = b""
         self._previous = b""
+        self._began_from: tuple[str, bytes] | None = None
+        """The link (and its token's hash) that the agent had at a hub before this one, until the
+        agent shows that it knows this one."""
         self._handlers[FrameType.HEAD] = self._on_head
 
     # --- carriers ----------------------------------------------------------------------------
@@ -101,7 +105,12 @@ class HubLink(LinkCore):
         if len(new_token) < _LEAST_TOKEN_CHARS:
             raise LocalProtocolError("A link's token needs 128 random bits.")
         self._check(hello, owner)
-        is_fresh = self.phase is Phase.NEW
+        is_new, is_retold = self.phase is Phase.NEW, self.is_begun_by(hello)
+        if is_new and hello.link_id:
+            self._began_from = (hello.link_id, hash_token(hello.token))
+        elif not is_new and not is_retold:
+            self._began_from = None
+        is_fresh = is_new or is_retold
         self._rotate(hello.token, new_token)
         self._move(Phase.UP)
         self.epoch = hello.epoch
@@ -109,7 +118,10 @@ class HubLink(LinkCore):
         self._drop_carrier()
         self._liveness = Liveness(now, self.settings.ping_after_s, self.settings.dead_after_s)
         try:
-            verdicts = self._resume(hello, adopt or {}, is_fresh=is_fresh)
+            if is_retold:
+                verdicts = self._resume_untold(hello, adopt or {})
+            else:
+                verdicts = self._resume(hello, adopt or {}, is_fresh=is_fresh)
         except RemoteProtocolError as error:
             self._close(error, now)
             return self.take_events()
@@ -129,6 +141,16 @@ class HubLink(LinkCore):
         self._queue_all()
         self._events.insert(0, LinkUp(is_fresh))
         return self.take_events()
+
+    def is_begun_by(self, hello: Hello) -> bool:
+        """Whether this link began with the same agent's HELLO, whose WELCOME it never got.
+
+        It then still names the link that it had at a hub before the restart.
+        """
+        if self._began_from is None or self.phase is Phase.CLOSED:
+            return False
+        link_id, token = self._began_from
+        return hello.link_id == link_id and hmac.compare_digest(hash_token(hello.token), token)
 
     # --- streams -----------------------------------------------------------------------------
 
@@ -218,6 +240,12 @@ class HubLink(LinkCore):
             raise LinkRefused("This link belongs to another credential.", code="not_allowed")
         if self.phase is Phase.NEW:
             return
+        if not self.is_begun_by(hello):
+            self._check_token(hello)
+        if hello.epoch <= self.epoch:
+            raise LinkRefused("A newer carrier has this link already.", code="epoch")
+
+    def _check_token(self, hello: Hello) -> None:
         if self.phase is Phase.CLOSED or hello.link_id != self.link_id:
             raise LinkRefused("This link is over.", code="gone")
         given = hash_token(hello.token)
@@ -226,8 +254,6 @@ class HubLink(LinkCore):
         is_previous = hmac.compare_digest(given, self._previous)
         if not (is_issued or is_previous):
             raise LinkRefused("The link's token is not the newest one.", code="token")
-        if hello.epoch <= self.epoch:
-            raise LinkRefused("A newer carrier has this link already.", code="epoch")
 
     def _rotate(self, used: str, new: str) -> None:
         # The used one stays good until the new one is first used: WELCOME may be lost.
@@ -244,6 +270,20 @@ class HubLink(LinkCore):
             return tuple(self._judge_unknown(entry, adopt) for entry in hello.table)
         self._control.resume(hello.control)
         verdicts = tuple(self._judge(entry) for entry in hello.table)
+        self._reopen(hello)
+        return verdicts
+
+    def _resume_untold(self, hello: Hello, adopt: Mapping[str, int]) -> tuple[Verdict, ...]:
+        """The agent of a fresh link again, which has heard nothing of it: all is said anew, and
+        what was adopted stays adopted."""
+        self._control.resume(HalfState(0, 0, CONTROL_WINDOW_BYTES, has_end=False))
+        self._control.receive_anew(hello.control_floor)
+        verdicts = tuple(
+            self._judge(entry)
+            if entry.stream_id in self._streams or entry.stream_id in self._cancelled
+            else self._judge_unknown(entry, adopt)
+            for entry in hello.table
+        )
         self._reopen(hello)
         return verdicts
 
@@ -286,7 +326,7 @@ class HubLink(LinkCore):
         receiver.begin_at(offset)
         opening = OpenHead(StreamKind.HTTP, "", entry.request_id, "", "", (), durable=True)
         sender = Sender(self.budget, entry.half.limit)
-        sender.begin_done(entry.half.received)
+        sender.begin_sent(entry.half.received, entry.half.consumed)
         stream = StreamState(entry.stream_id, opening, sender, receiver)
         self._streams[stream.id] = stream
         self._events.append(StreamOpened(stream))

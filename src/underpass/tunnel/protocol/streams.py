@@ -155,10 +155,15 @@ class Sender:
         self.on_credit(offset, limit)
         return True
 
-    def begin_done(self, length: int) -> None:
-        """A half that was sent, ended and consumed in the life of a hub before this one."""
-        self.floor = self.consumed = self.sent = self.written = length
-        self.is_ended = self.is_end_sent = self.is_done = True
+    def begin_sent(self, length: int, consumed: int) -> None:
+        """A half that was sent and ended in the life of a hub before this one.
+
+        The peer has all of it, so nothing is kept; its reader may still be at `consumed`.
+        """
+        self.floor = self.consumed = consumed
+        self.sent = self.written = length
+        self.is_ended = self.is_end_sent = True
+        self.is_done = consumed == length
 
     def unkeep(self) -> None:
         """What was consumed need not stay any more."""
