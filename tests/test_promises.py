@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "promises.md"
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 SECTIONS = {
-    *{"Statuses", "Privacy", "HTTP", "What bad input gets"},
+    *{"Statuses", "Sessions in time", "Privacy", "HTTP", "What bad input gets"},
     *{f"Promise {number}" for number in (1, 2, 3, 5, 6, 7)},
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,3 +105,35 @@ async def test_an_address_and_a_second_step(
     await hub.services.auth.second_step.begin(alice)
     await say("users", "reset-two-step", "alice")
     assert await hub.services.store.second_factors.all() == ()
+
+
+async def test_leaving_with_an_export(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A ZIP for its owner alone, never over another file; then the user is gone."""
+    await hub.user("bob")
+    file = tmp_path / "bob.zip"
+    await say("users", "export", "bob", str(file), code=1)
+    assert "not disabled" in capsys.readouterr().err
+    assert not file.exists()
+    await say("users", "rm", "bob", "--export", str(file))
+    assert file.stat().st_mode & 0o077 == 0
+    assert "chats.json" in zipfile.ZipFile(file).namelist()
+    await hub.user("carol")
+    await say("users", "rm", "carol", "--export", str(file), code=1)
+    assert "cannot be written" in capsys.readouterr().err
+    assert await hub.services.store.users.find_by_name("carol") is not None
+
+
+async def test_removing_oneself_asks(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is no; and the last admin stays, whatever is said."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    await say("users", "rm", "root", code=1)
+    assert "your own account" in capsys.readouterr().err
+    await say("users", "rm", "root", "--yes", code=1)
+    assert "only admin" in capsys.readouterr().err
+    await hub.user("other", is_admin=True)
+    await say("users", "rm", "root", "--yes")
+    assert await hub.services.store.users.find_by_name("root") is None

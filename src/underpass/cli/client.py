@@ -108,6 +108,12 @@ class HubClient:
         async with sending as answer:
             return json.loads(await answer.read())
 
+    async def download(self, path: str, file: IO[bytes], **query: Any) -> None:
+        """Write the answer to a GET into a file, as it comes. Raises as `call`."""
+        async with self.send("GET", path, query=query, has_time_limit=False) as answer:
+            async for chunk in answer.content.iter_any():
+                file.write(chunk)
+
     async def events(
         self, path: str, *, last_event_id: str | None = None, **query: Any
     ) -> AsyncIterator[SseEvent]:

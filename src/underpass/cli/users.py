@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,7 @@ import typer
 from underpass.cli import options
 from underpass.cli.client import HubClient, connect, run
 from underpass.cli.output import note, print_json, print_table, when
-from underpass.core.errors import NotFound
+from underpass.core.errors import ConfigError, NotFound
 
 app = typer.Typer(
     help="Users, through the hub. For admins.", no_args_is_help=True, add_completion=False
@@ -164,19 +166,60 @@ def limit_user(
     _limit("user", name, hub, requests_per_minute, tokens_per_day)
 
 
-@app.command("rm")
-def remove_user(name: User, hub: options.Hub = None) -> None:
-    """Delete a user with their chats and keys. Their sessions must have ended.
+@app.command("export")
+def export_user(
+    name: User,
+    file: Annotated[Path, typer.Argument(help="The ZIP to write; it must not exist.")],
+    hub: options.Hub = None,
+) -> None:
+    """Save everything of a disabled user's: account, chats, usage, what they did.
 
     Example:
 
-      underpass users rm bob
+      underpass users export bob bob.zip
     """
 
     async def work() -> None:
         async with connect(hub=hub) as client:
             user = await _by_name(client, "/api/users", name, "user")
-            await client.delete(f"/api/users/{user['id']}")
+            await _export(client, user, file)
+        note(f"Saved {file}.")
+
+    run(work())
+
+
+@app.command("rm")
+def remove_user(
+    name: User,
+    export: Annotated[
+        Path | None, typer.Option(help="Save everything of the user's in this ZIP first.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, for oneself too.")] = False,
+    hub: options.Hub = None,
+) -> None:
+    """Delete a user with all they have; what runs of theirs ends. Nothing can be undone.
+
+    Examples:
+
+      underpass users rm bob
+
+      underpass users rm bob --export bob.zip
+    """
+
+    async def work() -> None:
+        async with connect(hub=hub) as client:
+            user = await _by_name(client, "/api/users", name, "user")
+            is_own = user["id"] == (await client.get("/api/me"))["id"]
+            question = "This is your own account, with all your chats. Remove it?"
+            if is_own and not yes and not typer.confirm(question, err=True):
+                note("Nothing was removed.")
+                raise typer.Exit(1)
+            if export is not None:
+                if not is_own:
+                    await client.patch(f"/api/users/{user['id']}", {"is_disabled": True})
+                await _export(client, user, export)
+            confirm = user["name"] if is_own else None
+            await client.delete(f"/api/users/{user['id']}", confirm=confirm)
         note(f"Removed {name}.")
 
     run(work())
@@ -296,6 +339,23 @@ def remove_group(name: Group, hub: options.Hub = None) -> None:
 
 
 # --- helpers ---------------------------------------------------------------------------------
+
+
+async def _export(client: HubClient, user: dict[str, Any], file: Path) -> None:
+    """For its owner alone: there are chats in it. A file that was begun and failed is removed."""
+    try:
+        out = os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+    except OSError as error:
+        raise ConfigError(
+            f"The file {file} cannot be written: {error.strerror}.",
+            hint="Name one that does not exist, in a folder of yours.",
+        ) from error
+    try:
+        with out:
+            await client.download(f"/api/users/{user['id']}/export", out)
+    except BaseException:
+        file.unlink(missing_ok=True)  # noqa: ASYNC240 (the command's last act)
+        raise
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -32,7 +32,7 @@ from underpass.core.principal import Principal
 from underpass.gateway.door import Door
 from underpass.gateway.limits import GatewayLimits
 from underpass.gateway.routes import GatewayApp
-from underpass.hub import api, health, problems
+from underpass.hub import api, health, problems, removal
 from underpass.hub.audit import Trail
 from underpass.hub.auth import Auth
 from underpass.hub.auth.elsewhere import LOOK_S
@@ -105,6 +105,8 @@ class Hub:
         self.metrics.add_gauges(self._gauges)
         self._tidying: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        one.auth.on_disabled = self._ended_elsewhere
 
     @classmethod
     async def open(cls, config: HubConfig, url: str, *, clock: Clock | None = None) -> Hub:
@@ -144,7 +146,7 @@ class Hub:
     async def close(self) -> None:
         """Stops the rooms, the upper ones first. What is in memory is stored."""
         one = self.services
-        for task in (self._tidying, self._looking):
+        for task in (self._tidying, self._looking, *self._ending):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -188,6 +190,16 @@ class Hub:
             # A database that is away changes nothing; what is believed is believed a while longer.
             with contextlib.suppress(StorageError):
                 await self.services.auth.look_elsewhere()
+
+    def _ended_elsewhere(self, user_id: str) -> None:
+        """Another process disabled or removed a user: what this one runs of theirs ends too."""
+        self.services.door.visits.end_of_user(user_id, "user_disabled")
+        if user_id in self.services.leaving:
+            return  # that was this one, which ends things in an order of its own
+        ending = removal.end_all(self.services, user_id, "user_disabled")
+        task = asyncio.create_task(ending, name="hub-end-user")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         links = self.services.links.counts()
@@ -336,7 +348,6 @@ def _build_auth(
         sign_in_attempts=config.sign_in_attempts,
         public_url=config.public_url,
         on_end=lambda credential_id: door.visits.end_of_key(credential_id, "key_revoked"),
-        on_disabled=lambda user_id: door.visits.end_of_user(user_id, "user_disabled"),
         issuers=config.openid,
     )
 

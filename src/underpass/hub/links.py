@@ -151,9 +151,14 @@ class Links:
         live = self._by_owner.get(owner_id)
         return live.link if live else None
 
-    async def close_of_user(self, user_id: str, code: str) -> None:
+    async def close_of_user(self, user_id: str, code: str, *, but_clusters: bool = False) -> None:
         """End every link of a user for good: the agents do not come back."""
-        found = [live for live in self._by_id.values() if live.credential.user_id == user_id]
+        found = [
+            live
+            for live in self._by_id.values()
+            if live.credential.user_id == user_id
+            and not (but_clusters and live.credential.is_cluster)
+        ]
         for live in found:
             _log.info("link ended", owner=live.credential.id, code=code)
             await live.link.close("The hub's admin ended this.", code="revoked")

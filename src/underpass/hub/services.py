@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
@@ -56,6 +56,8 @@ class Services:
     usage: UsageWriter
     stopping: asyncio.Event
     """Set when the hub begins to stop: streams that would never end by themselves do so now."""
+    leaving: set[str] = field(default_factory=set)
+    """Ids of the users who are being removed here."""
 
 
 def services(request: Request) -> Services:

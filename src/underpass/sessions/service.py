@@ -265,6 +265,24 @@ class Sessions:
         self._room.wake(session_id)
         self._room.feed.publish(live.record.owner_id, "session", "delete", {"id": session_id})
 
+    async def end_of_user(self, user_id: str) -> None:
+        """Asks every session of a user to end: the user is removed."""
+        for record in await self._room.store.sessions.all(is_live=True):
+            if record.owner_id == user_id:
+                await self._wish_to_end(await self._room.live_of(record.id))
+
+    async def have_ended(self, user_id: str) -> bool:
+        """Whether no session of a user is left that has not ended."""
+        live = await self._room.store.sessions.all(is_live=True)
+        return all(record.owner_id != user_id for record in live)
+
+    async def remove_of_user(self, user_id: str) -> None:
+        """Forgets all sessions of a user, which have ended. Raises Conflict (`session_live`)."""
+        owner = Principal(user_id=user_id, user_name="")
+        while page := (await self._room.store.sessions.list(user_id)).items:
+            for record in page:
+                await self.remove(owner, record.id)
+
     # --- see ------------------------------------------------------------------------------------
 
     async def list_sessions(

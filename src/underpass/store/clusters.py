@@ -55,6 +55,10 @@ class Clusters(Repository[ClusterRecord]):
         """Every cluster, oldest first."""
         return await self._all()
 
+    async def of_owner(self, owner_id: str) -> tuple[ClusterRecord, ...]:
+        """Those that joined for a user, oldest first."""
+        return await self._all(CLUSTERS.c.owner_id == owner_id)
+
     async def find_by_name(self, owner_id: str | None, name: str) -> ClusterRecord | None:
         """The cluster of that owner (None: the hub) and name, or None."""
         owner = CLUSTERS.c.owner_id.is_not_distinct_from(owner_id)

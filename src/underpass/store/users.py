@@ -1,12 +1,19 @@
 """Users: who signs in."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from underpass.core.errors import NotFound
+from underpass.store.device_codes import DEVICE_CODES
+from underpass.store.limits import LIMITS
+from underpass.store.providers import PROVIDER_PERMISSIONS, SubjectKind
 from underpass.store.repository import PAGE_ITEMS, Page, Repository
 from underpass.store.tables import METADATA, Seconds, Text, id_column
+
+_AT_ONCE = 500
+"""Ids in one question: databases take no endless list."""
 
 USERS = sa.Table(
     "users",
@@ -76,6 +83,32 @@ class Users(Repository[UserRecord]):
         statement = sa.select(USERS.c.id).where(USERS.c.is_disabled.is_(True))
         async with self._database.read() as connection:
             return frozenset((await connection.execute(statement)).scalars())
+
+    async def missing(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Which of these are not there any more."""
+        wanted, found = sorted(user_ids), set[str]()
+        async with self._database.read() as connection:
+            for at in range(0, len(wanted), _AT_ONCE):
+                statement = sa.select(USERS.c.id).where(USERS.c.id.in_(wanted[at : at + _AT_ONCE]))
+                found.update((await connection.execute(statement)).scalars())
+        return frozenset(wanted) - found
+
+    async def remove(self, record_id: str) -> None:
+        """Delete a user and everything that is theirs; the audit trail stays. Raises NotFound."""
+        async with self._database.write() as connection:
+            # What names a user without pointing at one, so that it does not go by itself.
+            for theirs in (
+                LIMITS.delete().where(LIMITS.c.id == record_id),
+                DEVICE_CODES.delete().where(DEVICE_CODES.c.user_id == record_id),
+                PROVIDER_PERMISSIONS.delete().where(
+                    PROVIDER_PERMISSIONS.c.subject_kind == SubjectKind.USER,
+                    PROVIDER_PERMISSIONS.c.subject_id == record_id,
+                ),
+            ):
+                await connection.execute(theirs)
+            done = await connection.execute(USERS.delete().where(USERS.c.id == record_id))
+        if done.rowcount == 0:
+            raise self._missing()
 
     async def count_admins(self) -> int:
         """How many admins can sign in: the last one must stay."""

@@ -1,8 +1,7 @@
 """`/api/users` over real HTTP."""
 
 from tests.hub.conftest import PASSWORD, RunningHub
-from underpass.core.states import SessionStatus
-from underpass.store import SessionRecord, UserRecord
+from underpass.store import UserRecord
 
 
 async def test_an_admin_makes_changes_and_deletes_a_user(hub: RunningHub, root: UserRecord) -> None:
@@ -50,25 +49,6 @@ async def test_somebody_can_always_look_after_the_hub(hub: RunningHub, root: Use
     assert (await browser.patch(path, {"is_admin": False})).code == "last_admin"
     assert (await browser.patch(path, {"is_disabled": True})).code == "last_admin"
     assert (await browser.delete(path)).code == "own_user"
-
-
-async def test_users_with_running_sessions_stay(
-    hub: RunningHub, root: UserRecord, alice: UserRecord
-) -> None:
-    """Nobody leaves a job behind that nobody could stop."""
-    await hub.services.store.sessions.add(
-        SessionRecord(
-            id="ses_1",
-            owner_id=alice.id,
-            name="box",
-            created_at=1.0,
-            status=SessionStatus.RUNNING,
-        )
-    )
-    browser = await hub.browser(root.name)
-    assert (await browser.delete(f"/api/users/{alice.id}")).code == "sessions_running"
-    await hub.services.store.sessions.update("ses_1", status=SessionStatus.STOPPED)
-    assert (await browser.delete(f"/api/users/{alice.id}")).status == 204
 
 
 async def test_others_see_nobody(hub: RunningHub, root: UserRecord, alice: UserRecord) -> None:

@@ -28,3 +28,16 @@ async def test_each_is_told_of_once(store: Store, clock: FakeClock, alice: UserR
     await store.users.update(alice.id, is_disabled=True)
     await watch.look()
     assert told == ["key_1", alice.id, alice.id]
+
+
+async def test_who_is_gone_is_told_of(store: Store, clock: FakeClock, alice: UserRecord) -> None:
+    """Removed by another process: only those who are believed here are asked about."""
+    told: list[str] = []
+    watch = Elsewhere(store, clock, on_key=told.append, on_user=told.append)
+    await watch.look({alice.id})
+    assert told == []
+    await store.users.remove(alice.id)
+    await watch.look()
+    assert told == []
+    await watch.look({alice.id, "usr_never"})
+    assert set(told) == {alice.id, "usr_never"}

@@ -1759,7 +1759,7 @@ export interface paths {
         post?: never;
         /**
          * Remove User
-         * @description Delete a user with their chats, keys and sessions.
+         * @description Delete a user with their chats, keys and sessions. What runs ends first; nothing can be undone.
          */
         delete: operations["remove_user_api_users__user_id__delete"];
         options?: never;
@@ -1769,6 +1769,26 @@ export interface paths {
          * @description Change a user; disabling one ends their sign-ins, keys and tunnels at once.
          */
         patch: operations["change_user_api_users__user_id__patch"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export User
+         * @description Everything of a disabled user's (or of one's own) as a ZIP: account, chats, usage, audit.
+         */
+        get: operations["export_user_api_users__user_id__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/users/{user_id}/limits": {
@@ -7107,7 +7127,10 @@ export interface operations {
     };
     remove_user_api_users__user_id__delete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One's own name, to remove oneself. */
+                confirm?: string | null;
+            };
             header?: never;
             path: {
                 user_id: string;
@@ -7157,6 +7180,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["UserOut"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_user_api_users__user_id__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

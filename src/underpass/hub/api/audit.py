@@ -84,13 +84,14 @@ async def export_audit(
     """All of it that fits, one JSON object a line, newest first."""
     wanted = filters.for_store(caller)
     return StreamingResponse(
-        _lines(services, wanted),
+        lines(services, wanted),
         media_type="application/x-ndjson",
         headers={"Content-Disposition": 'attachment; filename="audit.jsonl"'},
     )
 
 
-async def _lines(services: Services, wanted: dict[str, Any]) -> AsyncIterator[str]:
+async def lines(services: Services, wanted: dict[str, Any]) -> AsyncIterator[str]:
+    """What fits the store's arguments, one JSON object a line."""
     after: str | None = None
     while True:
         page = await services.store.audit.list(**wanted, after=after, limit=EXPORT_PAGE)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
 
 from underpass.core.errors import Conflict
+from underpass.core.principal import Principal
 from underpass.core.times import iso
+from underpass.hub import removal, user_export
 from underpass.hub.api.shapes import After, In, Limit, ListOf
 from underpass.hub.auth.requests import address_of
 from underpass.hub.services import Admin, Services, ServicesDep
@@ -100,7 +105,7 @@ async def change_user(
     if body.password is not None:
         await services.auth.accounts.set_password(user_id, body.password)
     if user.is_disabled:
-        await _end_all(services, user_id, "user_disabled")
+        await removal.end_all(services, user_id, "user_disabled")
     elif body.is_disabled is False:
         await services.providers.take_up_user(user_id)
     changed = sorted(name for name, value in body.model_dump().items() if value is not None)
@@ -116,21 +121,46 @@ async def change_user(
 
 @router.delete("/{user_id}", status_code=204)
 async def remove_user(
-    user_id: str, request: Request, caller: Admin, services: ServicesDep
+    user_id: str,
+    request: Request,
+    caller: Admin,
+    services: ServicesDep,
+    confirm: Annotated[
+        str | None, Query(max_length=63, description="One's own name, to remove oneself.")
+    ] = None,
 ) -> Response:
-    """Delete a user with their chats, keys and sessions."""
-    if user_id == caller.user_id:
-        raise Conflict("You cannot delete yourself.", code="own_user")
+    """Delete a user with their chats, keys and sessions. What runs ends first; nothing can be undone."""
     user = await services.store.users.get(user_id)
-    await _let_go(services, user_id)
-    await services.auth.accounts.remove(user_id)
-    await services.trail.note(
-        "user.remove",
-        actor_id=caller.user_id,
-        subject=user.name,
-        address=address_of(request.scope),
-    )
+    if user_id == caller.user_id and confirm != user.name:
+        raise Conflict(
+            "This is your own account.",
+            code="own_user",
+            hint=f"To remove it all the same, say so: confirm={user.name}.",
+        )
+    await removal.remove(services, user)
+    await _note(services, request, caller, "user.remove", user)
     return Response(status_code=204)
+
+
+@router.get("/{user_id}/export", response_class=StreamingResponse)
+async def export_user(
+    user_id: str, request: Request, caller: Admin, services: ServicesDep
+) -> StreamingResponse:
+    """Everything of a disabled user's (or of one's own) as a ZIP: account, chats, usage, audit."""
+    user = await services.store.users.get(user_id)
+    if not user.is_disabled and user_id != caller.user_id:
+        # Chats are their owner's: nobody reads along while they are in use.
+        raise Conflict(
+            f"{user.name} is not disabled.",
+            code="user_not_disabled",
+            hint="What a user has is exported when they leave: disable them first.",
+        )
+    await _note(services, request, caller, "user.export", user)
+    return StreamingResponse(
+        user_export.export(services, user),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{user.name}.zip"'},
+    )
 
 
 def user_out(user: UserRecord) -> UserOut:
@@ -147,26 +177,12 @@ def user_out(user: UserRecord) -> UserOut:
     )
 
 
-async def _end_all(services: Services, user_id: str, code: str) -> None:
-    """What runs by this user's right ends now: links, runs of the chat, requests, providers."""
-    await services.links.close_of_user(user_id, code)
-    await services.chats.runs.stop_of_user(user_id)
-    services.door.visits.end_of_user(user_id, code)
-    await services.providers.let_go_of_user(user_id)
-
-
-async def _let_go(services: Services, user_id: str) -> None:
-    """A user who goes must not leave jobs running that nobody could stop any more."""
-    live = [
-        one for one in await services.store.sessions.all(is_live=True) if one.owner_id == user_id
-    ]
-    if live:
-        raise Conflict(
-            f"This user has {len(live)} running session{'s' if len(live) > 1 else ''}.",
-            code="sessions_running",
-            hint="Disable the user, stop the sessions, then delete.",
-        )
-    await _end_all(services, user_id, "user_removed")
-    for view in services.registry.all_providers():
-        if view.owner_id == user_id:
-            services.registry.drop_provider(view.id)
+async def _note(
+    services: Services, request: Request, caller: Principal, action: str, user: UserRecord
+) -> None:
+    await services.trail.note(
+        action,
+        actor_id=caller.user_id,
+        subject=user.name,
+        address=address_of(request.scope),
+    )

@@ -56,12 +56,12 @@ class Auth:
         """`key_file` holds the keys that seal second factors.
 
         `on_end` is told the id of each key or browser session that was ended, `on_disabled` that of
-        each user who was disabled by another process. Raises ConfigError: an issuer's.
+        each user who was disabled or removed by another process. Raises ConfigError: an issuer's.
         """
         self._store = store
         self._clock = clock
         self._on_end = on_end
-        self._on_disabled = on_disabled
+        self.on_disabled = on_disabled
         self.authenticator = Authenticator(store, clock, public_url=public_url)
         self.accounts = Accounts(
             store,
@@ -110,14 +110,14 @@ class Auth:
     async def look_elsewhere(self) -> None:
         """Ends what another process ended; called twice a second. Raises StorageError."""
         if self.authenticator.believes_anything:
-            await self.elsewhere.look()
+            await self.elsewhere.look(self.authenticator.believed_users)
 
     def _changed(self, user_id: str) -> None:
         self.authenticator.forget(user_id=user_id)
 
     def _disabled(self, user_id: str) -> None:
         self.authenticator.forget(user_id=user_id)
-        self._on_disabled(user_id)
+        self.on_disabled(user_id)
 
     def _ended(self, credential_id: str) -> None:
         self.authenticator.forget(credential_id=credential_id)

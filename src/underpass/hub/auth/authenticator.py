@@ -89,6 +89,12 @@ class Authenticator:
         """Whether there is anything that a change elsewhere could make untrue."""
         return bool(self._cache or self._watchers)
 
+    @property
+    def believed_users(self) -> frozenset[str]:
+        """Ids of the users whom a request may be answered for without asking the database."""
+        known = [*self._cache.values(), *self._watchers.values()]
+        return frozenset(one.principal.user_id for one in known)
+
     # --- ending what was believed ------------------------------------------------------------
 
     def forget(self, *, user_id: str | None = None, credential_id: str | None = None) -> None:
