@@ -10,7 +10,9 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+Jobs = dict[str, dict[str, Any]]
 HOME = Path(os.environ["PBS_HOME"])
 NODE = {
     "state": "free",
@@ -53,7 +55,7 @@ def main() -> int:
     return int(said.get("code", code)) if said else code
 
 
-def qsub(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
+def qsub(jobs: Jobs, words: list[str]) -> int:
     script = Path(words[-1]).read_text()
     tag = re.search(r"#PBS -v UNDERPASS_JOB=(\S+)", script)
     name = re.search(r"#PBS -N (\S+)", script)
@@ -72,7 +74,7 @@ def qsub(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
     return 0
 
 
-def qstat(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
+def qstat(jobs: Jobs, words: list[str]) -> int:
     if "-Q" in words:
         print(json.dumps({"pbs_version": "23.06.06", "Queue": QUEUES}))
         return 0
@@ -98,12 +100,12 @@ def qstat(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
     return 0 if len(found) == len(ids) else 153
 
 
-def qselect(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
+def qselect(jobs: Jobs, words: list[str]) -> int:
     print("\n".join(jobs))
     return 0
 
 
-def qdel(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
+def qdel(jobs: Jobs, words: list[str]) -> int:
     for one in [word for word in words if word[:1].isdigit()]:
         if one not in jobs:
             sys.stderr.write(f"qdel: Unknown Job Id {one}\n")
@@ -112,7 +114,7 @@ def qdel(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
     return 0
 
 
-def nodes(jobs: dict[str, dict[str, object]], words: list[str]) -> int:
+def nodes(jobs: Jobs, words: list[str]) -> int:
     down = NODE | {"state": "down,offline"}
     print(json.dumps({"nodes": {"gpu17": NODE, "gpu18": NODE, "gpu19": down}}))
     return 0

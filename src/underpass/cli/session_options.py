@@ -52,4 +52,7 @@ Param = Annotated[
 OpenAi = Annotated[
     bool, typer.Option("--openai/--no-openai", help="Whether its models become a provider.")
 ]
+Here = Annotated[
+    bool, typer.Option("--here", help="Submit it on this login node, which need not have joined.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until its model answers.")]

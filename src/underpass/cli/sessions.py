@@ -14,6 +14,7 @@ import typer
 from underpass.cli import options
 from underpass.cli import session_options as its
 from underpass.cli.client import HubClient, connect, run
+from underpass.cli.direct import submit_here
 from underpass.cli.output import (
     note,
     one_line,
@@ -62,6 +63,7 @@ def start(
     param: its.Param = None,
     openai: its.OpenAi = True,
     wait: its.Wait = False,
+    here: its.Here = False,
     show_script: Annotated[
         bool, typer.Option("--show-script", help="Print the exact script and start nothing.")
     ] = False,
@@ -98,7 +100,7 @@ def start(
     }
     where = {"name": name, "cluster": cluster, "openai": openai}
     body = {"template": template or "custom", **where, "params": _params(given, param or [])}
-    run(_preview(body, hub) if show_script else _start(body, hub, is_waiting=wait, as_json=as_json))
+    run(_preview(body, hub) if show_script else _start(body, hub, wait, here, as_json=as_json))
 
 
 @app.command("ls")
@@ -310,9 +312,14 @@ def remove(names: its.Names, hub: options.Hub = None) -> None:
 # --- helpers -------------------------------------------------------------------------------------
 
 
-async def _start(body: dict[str, Any], hub: str | None, *, is_waiting: bool, as_json: bool) -> None:
+async def _start(
+    body: dict[str, Any], hub: str | None, is_waiting: bool, is_here: bool, *, as_json: bool
+) -> None:
     async with connect(hub=hub) as client:
-        session = await client.post("/api/sessions", body)
+        if is_here:
+            session = await submit_here(client, body)
+        else:
+            session = await client.post("/api/sessions", body)
         if is_waiting:
             session = await _wait(client, session)
     if as_json:

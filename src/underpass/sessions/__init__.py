@@ -1,6 +1,10 @@
 """The life of sessions, of their tunnels and of the providers that come of them.
 
 service     what users ask: start, attach, stop, restart, remove, list, show, logs
+direct      sessions whose job their user submits: the hub is told, and asked for nothing
+renewals    a successor takes over before the time ends
+idle        whether a session is used (pure); starting: how far a start is (pure)
+gauges      how busy a session was, for charts (pure)
 polls       asking the clusters, one poll for all of its sessions
 reconciler  the one mover of session states: gathers facts, lets `decide` decide, acts
 decide      facts → the next action (pure)

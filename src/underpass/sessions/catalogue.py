@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from underpass.clusters import template as templates
-from underpass.clusters.template import Template
+from underpass.clusters.template import Launch, Template
 from underpass.core.errors import Conflict, NotFound
 from underpass.core.ids import new_id
 from underpass.core.names import close_matches
@@ -67,16 +67,50 @@ class Catalogue:
             why_not = (await self._places.why_not(place, [found])).get(found.name)
             if why_not is not None:
                 raise Conflict(why_not, code="template_unavailable")
-        chosen = await self._names.free(caller, name, str((params or {}).get("model") or template))
+        return await self._record(
+            caller, found, launch, params or {}, name=name, cluster_id=place.id, openai=openai
+        )
+
+    async def asked_for_elsewhere(
+        self,
+        caller: Principal,
+        *,
+        template: str,
+        params: dict[str, Any] | None = None,
+        name: str | None = None,
+        openai: bool = True,
+    ) -> SessionRecord:
+        """The same for a job that its user submits: whether it can run there is not the hub's to say.
+
+        Raises InvalidRequest, NotFound (template), Conflict (`name_taken`).
+        """
+        found = self._named(template)
+        launch = templates.launch(found, params or {})
+        return await self._record(
+            caller, found, launch, params or {}, name=name, cluster_id=None, openai=openai
+        )
+
+    async def _record(
+        self,
+        caller: Principal,
+        found: Template,
+        launch: Launch,
+        params: dict[str, Any],
+        *,
+        name: str | None,
+        cluster_id: str | None,
+        openai: bool,
+    ) -> SessionRecord:
+        chosen = await self._names.free(caller, name, str(params.get("model") or found.name))
         return SessionRecord(
             id=new_id("ses"),
             owner_id=caller.user_id,
             name=chosen,
             created_at=self._room.clock.now(),
             status_reason="Waiting to be given to its cluster.",
-            cluster_id=place.id,
+            cluster_id=cluster_id,
             template=found.name,
-            spec=session_spec(launch, params or {}, tunnel=chosen, openai=openai),
+            spec=session_spec(launch, params, tunnel=chosen, openai=openai),
         )
 
     async def script_of(self, record: SessionRecord) -> str:

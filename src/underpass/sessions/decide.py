@@ -72,12 +72,14 @@ def decide(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> 
         facts = replace(facts, said=None)
     if facts.wish is not None:
         if not session.is_attached and not _may_have_job(session, facts):
-            return End(_before_it_began(facts.wish))
+            return End(_before_it_began(session, facts.wish))
         return MoveTo(_S.STOPPING, "Stopping.")
     if session.spec.get("handed_over"):
         return _handed_over(session, facts, now, limits)
     if session.is_attached:
         return _attached(session, facts, now, limits)
+    if "direct" in session.spec and facts.link is not LinkState.UP:
+        return _direct(session, facts, now, limits)
     if session.status is _S.QUEUED:
         return _queued(session, facts, now, limits)
     return _under_way(session, facts, now, limits)
@@ -97,6 +99,25 @@ def _attached(session: SessionRecord, facts: Facts, now: float, limits: Limits) 
     # A closed link had its grace; a newer agent that takes over comes at once.
     patience_s = limits.settle_s if facts.link is LinkState.CLOSED else limits.agent_grace_s
     if away_s > patience_s:
+        return End(EndReason.AGENT_LOST)
+    return _show(session, "The agent's connection was lost; it is dialling again.")
+
+
+# --- sessions whose job their user submitted ----------------------------------------------------
+
+
+def _direct(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
+    """Its agent is not there, and nobody else can be asked about its job."""
+    if facts.rejected is not None:
+        return End(EndReason.REJECTED, message=facts.rejected)
+    if session.status is _S.QUEUED:
+        host = session.spec["direct"]["host"]
+        if session.job_id is None:
+            return _show(session, f"It is being submitted on {host}.")
+        return _show(
+            session, f"Job {session.job_id} waits on {host}; its agent tells when it runs."
+        )
+    if now - facts.link_since > limits.agent_grace_s:
         return End(EndReason.AGENT_LOST)
     return _show(session, "The agent's connection was lost; it is dialling again.")
 
@@ -248,7 +269,8 @@ def _away(facts: Facts, now: float) -> str:
 def _stopping(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
     wish = facts.wish or Wish(EndReason.USER, now)
     if _is_over(session, facts):
-        return End(wish.reason, None if facts.said is None else facts.said.exit_code)
+        code = None if facts.said is None else facts.said.exit_code
+        return End(wish.reason, code, _left_in_its_queue(session, facts))
     if facts.is_submitting:
         return None
     patience_s = limits.stop_grace_s + limits.stop_slack_s
@@ -267,6 +289,14 @@ def _stopping(session: SessionRecord, facts: Facts, now: float, limits: Limits) 
     if facts.silent_since is not None:
         return _show(session, "The cluster does not answer; the job is ended as soon as it does.")
     return None
+
+
+def _left_in_its_queue(session: SessionRecord, facts: Facts) -> str:
+    """What its user has to know of a job that nobody here can cancel."""
+    if "direct" not in session.spec or facts.link is not LinkState.NEVER or not session.job_id:
+        return ""
+    host = session.spec["direct"]["host"]
+    return f"You stopped it. Job {session.job_id} on {host} ends by itself if it starts; cancel it there."
 
 
 def _is_over(session: SessionRecord, facts: Facts) -> bool:
@@ -288,8 +318,8 @@ def _is_over(session: SessionRecord, facts: Facts) -> bool:
 def _after_the_end(
     session: SessionRecord, facts: Facts, now: float, limits: Limits
 ) -> Action | None:
-    if facts.link is LinkState.UP and session.end_reason is EndReason.AGENT_LOST:
-        # It was not lost after all.
+    if facts.link is LinkState.UP and session.end_reason in revivable(session):
+        # It was not lost after all, or its scheduler put its job back into the queue.
         return MoveTo(_S.RUNNING, "")
     if session.is_attached:
         return None
@@ -299,6 +329,13 @@ def _after_the_end(
             return Sweep()
         return None
     return Requeue() if facts.wants_restart else None
+
+
+def revivable(session: SessionRecord) -> tuple[EndReason, ...]:
+    """Ends that an agent which comes back undoes: nobody who knew better has told them."""
+    if "direct" in session.spec:
+        return EndReason.AGENT_LOST, EndReason.CANCELLED
+    return (EndReason.AGENT_LOST,)
 
 
 def _may_have_job(session: SessionRecord, facts: Facts) -> bool:
@@ -311,7 +348,9 @@ def _may_have_job(session: SessionRecord, facts: Facts) -> bool:
     )
 
 
-def _before_it_began(wish: Wish) -> EndReason:
+def _before_it_began(session: SessionRecord, wish: Wish) -> EndReason:
+    if "direct" in session.spec:
+        return wish.reason  # its job may be in a queue all the same, and must not come back
     return EndReason.CANCELLED if wish.reason is EndReason.USER else wish.reason
 
 

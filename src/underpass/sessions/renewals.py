@@ -18,6 +18,7 @@ from underpass.core.ids import new_id
 from underpass.core.names import suggest_name
 from underpass.core.states import SESSION_ENDS, SessionStatus
 from underpass.core.times import in_words
+from underpass.sessions.direct import cluster_gone
 from underpass.sessions.names import Names
 from underpass.sessions.places import Places
 from underpass.sessions.room import Live, Room
@@ -144,7 +145,7 @@ class Renewals:
                 hint="Renew the session that has its name.",
             )
         if self._places.cluster(record.cluster_id) is None:
-            raise Conflict("The cluster that it runs on is gone.", code="cluster_gone")
+            raise cluster_gone(record)
 
     async def _forget_older(self, live: Live) -> None:
         """Of a chain of renewals only the last ended session is kept, for its log."""

@@ -19,6 +19,8 @@ from underpass.registry.pick import prefixes
 from underpass.sessions import views
 from underpass.sessions.attendant import Attendant
 from underpass.sessions.catalogue import Catalogue
+from underpass.sessions.decide import revivable
+from underpass.sessions.direct import Direct, cluster_gone
 from underpass.sessions.facts import LinkState, Wish
 from underpass.sessions.gauges import Gauges
 from underpass.sessions.logs import Logs
@@ -64,6 +66,7 @@ class Sessions:
         self.tunnels = Tunnels(self._room)
         self._names = Names(self._room, self.tunnels)
         self._catalogue = Catalogue(self._room, self.places, self._names, templates_dir)
+        self.direct = Direct(self._room, self._catalogue)
         self._logs = Logs(self._room)
         self._traffic = Traffic(self._room)
         self._renewals = Renewals(self._room, self.places, self.tunnels, self._names)
@@ -200,11 +203,7 @@ class Sessions:
                 hint="Run `underpass tunnel` there again; its provider comes back.",
             )
         if self.places.cluster(live.record.cluster_id) is None:
-            raise Conflict(
-                "The cluster that it ran on is gone.",
-                code="cluster_gone",
-                hint="Start a new session on another cluster.",
-            )
+            raise cluster_gone(live.record)
         live.wants_restart = True
         if live.record.status not in SESSION_ENDS:
             await self._stop(live)
@@ -412,7 +411,7 @@ class Sessions:
                 code="session_token_invalid",
                 hint="Start the session or run the command again.",
             )
-        is_over = session.status in SESSION_ENDS and session.end_reason != EndReason.AGENT_LOST
+        is_over = session.status in SESSION_ENDS and session.end_reason not in revivable(session)
         if session.removed_at is not None or is_over:
             raise NotAllowed(
                 f"The session {session.name} has ended.",

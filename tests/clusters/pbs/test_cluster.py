@@ -195,7 +195,8 @@ async def test_what_it_can_never_give_is_refused_at_once(
 )
 async def test_no_value_ends_its_line(site: Site, field: str, value: str) -> None:
     """Hostile names are refused, whichever field they come through."""
-    asked = Resources(**{"gpus": 1, field: value})
+    fields: dict[str, Any] = {"gpus": 1, field: value}
+    asked = Resources(**fields)
     site.say(pbsnodes={"out": "{}", "code": 0}, qstat={"out": "{}", "code": 0})
     with pytest.raises(LaunchRejected):
         await site.cluster().submit(site.order(resources=asked))

@@ -1309,7 +1309,8 @@ export interface paths {
         put?: never;
         /**
          * Create Session
-         * @description Ask for a session (202), or attach an agent that is run by hand (201, with its token).
+         * @description Ask for a session (202), attach an agent that is run by hand (201, with its token), or submit
+         *     its job oneself (201, with its order).
          */
         post: operations["create_session_api_sessions_post"];
         delete?: never;
@@ -1501,6 +1502,26 @@ export interface paths {
          * @description Ask it to end. One that has ended stays as it is.
          */
         post: operations["stop_session_api_sessions__session_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/submitted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Session Submitted
+         * @description What came of the submit of a `direct` session.
+         */
+        post: operations["session_submitted_api_sessions__session_id__submitted_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2175,6 +2196,27 @@ export interface components {
             token?: string | null;
             /** User */
             user?: string | null;
+        };
+        /**
+         * DirectIn
+         * @description Where its user submits the job: the kind of scheduler and the machine's name.
+         */
+        DirectIn: {
+            /** Host */
+            host: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
+         * DirectOut
+         * @description A session whose job its user submits, and the order for it, with its token for the only time.
+         */
+        DirectOut: {
+            /** Order */
+            order: {
+                [key: string]: unknown;
+            };
+            session: components["schemas"]["SessionOut"];
         };
         /**
          * EndReason
@@ -3111,6 +3153,8 @@ export interface components {
         /**
          * SessionIn
          * @description Either a template with its `params`, or `attach` for an agent that is run by hand.
+         *
+         *     With `direct` the hub submits nothing: the caller does, on a login node.
          */
         SessionIn: {
             /**
@@ -3120,6 +3164,7 @@ export interface components {
             attach: boolean;
             /** Cluster */
             cluster?: string | null;
+            direct?: components["schemas"]["DirectIn"] | null;
             /** Host */
             host?: string | null;
             /** Name */
@@ -3306,6 +3351,16 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * SubmittedIn
+         * @description What came of the submit: the job's id, or the words of the refusal.
+         */
+        SubmittedIn: {
+            /** Job Id */
+            job_id?: string | null;
+            /** Rejected */
+            rejected?: string | null;
         };
         /**
          * TemplateOut
@@ -6251,13 +6306,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An attached session and its token. */
+            /** @description An attached session and its token, or a direct one and its order. */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AttachedOut"];
+                    "application/json": components["schemas"]["AttachedOut"] | components["schemas"]["DirectOut"];
                 };
             };
             /** @description Successful Response */
@@ -6266,7 +6321,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionOut"] | components["schemas"]["AttachedOut"];
+                    "application/json": components["schemas"]["SessionOut"] | components["schemas"]["AttachedOut"] | components["schemas"]["DirectOut"];
                 };
             };
             /** @description Validation Error */
@@ -6578,6 +6633,41 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    session_submitted_api_sessions__session_id__submitted_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmittedIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -134,6 +134,13 @@ class AttachedOut(BaseModel):
     token: str
 
 
+class DirectOut(BaseModel):
+    """A session whose job its user submits, and the order for it, with its token for the only time."""
+
+    session: SessionOut
+    order: dict[str, Any]
+
+
 class ScriptOut(BaseModel):
     """The exact text that a session's cluster is given."""
 

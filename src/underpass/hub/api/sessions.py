@@ -17,6 +17,7 @@ from underpass.core.times import iso
 from underpass.hub.api.events import is_still_good
 from underpass.hub.api.session_shapes import (
     AttachedOut,
+    DirectOut,
     GpuUseOut,
     LogLineOut,
     MetricsOut,
@@ -38,8 +39,25 @@ LOOK_S = 1.0
 """How often a follower of a silent log looks whether the session has ended."""
 
 
+class DirectIn(In):
+    """Where its user submits the job: the kind of scheduler and the machine's name."""
+
+    kind: str = Field(max_length=20)
+    host: str = Field(min_length=1, max_length=255)
+
+
+class SubmittedIn(In):
+    """What came of the submit: the job's id, or the words of the refusal."""
+
+    job_id: str | None = Field(None, pattern=r"^[0-9][A-Za-z0-9_.\[\]-]{0,99}$")
+    rejected: str | None = Field(None, max_length=1000)
+
+
 class SessionIn(In):
-    """Either a template with its `params`, or `attach` for an agent that is run by hand."""
+    """Either a template with its `params`, or `attach` for an agent that is run by hand.
+
+    With `direct` the hub submits nothing: the caller does, on a login node.
+    """
 
     template: str | None = Field(None, max_length=60)
     name: str | None = Field(None, max_length=63)
@@ -49,6 +67,7 @@ class SessionIn(In):
     attach: bool = False
     host: str | None = Field(None, max_length=255)
     replace: bool = False
+    direct: DirectIn | None = None
 
 
 @router.get("")
@@ -63,12 +82,18 @@ async def list_sessions(
 @router.post(
     "",
     status_code=202,
-    responses={201: {"model": AttachedOut, "description": "An attached session and its token."}},
+    responses={
+        201: {
+            "model": AttachedOut | DirectOut,
+            "description": "An attached session and its token, or a direct one and its order.",
+        }
+    },
 )
 async def create_session(
     body: SessionIn, response: Response, caller: SessionsUser, services: ServicesDep
-) -> SessionOut | AttachedOut:
-    """Ask for a session (202), or attach an agent that is run by hand (201, with its token)."""
+) -> SessionOut | AttachedOut | DirectOut:
+    """Ask for a session (202), attach an agent that is run by hand (201, with its token), or submit
+    its job oneself (201, with its order)."""
     sessions = services.sessions
     if body.attach:
         if not body.host:
@@ -82,18 +107,36 @@ async def create_session(
         return AttachedOut(session=SessionOut(**shape), token=token)
     if body.template is None:
         raise InvalidRequest("Name a `template`; GET /api/templates lists them.", param="template")
-    record = await sessions.start(
-        caller,
-        template=body.template,
-        params=body.params,
-        name=body.name,
-        cluster=body.cluster,
-        openai=body.openai,
-    )
+    asked = {
+        "template": body.template,
+        "params": body.params,
+        "name": body.name,
+        "openai": body.openai,
+    }
+    if body.direct is not None:
+        there = body.direct
+        record, order = await sessions.direct.start(
+            caller, kind=there.kind, host=there.host, **asked
+        )
+        response.status_code = 201
+    else:
+        record, order = await sessions.start(caller, cluster=body.cluster, **asked), None
     await services.trail.note(
         "session.start", actor_id=caller.user_id, subject=record.id, template=body.template
     )
-    return SessionOut(**await sessions.shape(record))
+    shape = SessionOut(**await sessions.shape(record))
+    return shape if order is None else DirectOut(session=shape, order=order)
+
+
+@router.post("/{session_id}/submitted")
+async def session_submitted(
+    session_id: str, body: SubmittedIn, caller: SessionsUser, services: ServicesDep
+) -> SessionOut:
+    """What came of the submit of a `direct` session."""
+    record = await services.sessions.direct.submitted(
+        caller, session_id, job_id=body.job_id, rejected=body.rejected
+    )
+    return SessionOut(**await services.sessions.shape(record))
 
 
 @router.post("/script")
