@@ -87,9 +87,13 @@ def qstat(jobs: Jobs, words: list[str]) -> int:
         if one not in jobs:
             sys.stderr.write(f"qstat: Unknown Job Id {one}\n")
     if "json" in words:
-        shown = {"timestamp": 1795680000, "pbs_version": "23.06.06", "pbs_server": "pbs01"}
+        shown: dict[str, Any] = {
+            "timestamp": 1795680000,
+            "pbs_version": "23.06.06",
+            "pbs_server": "pbs01",
+        }
         if found:
-            shown["Jobs"] = found  # type: ignore[assignment]
+            shown["Jobs"] = found
         print(json.dumps(shown))
     else:
         for one, fields in found.items():

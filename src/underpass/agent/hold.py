@@ -16,10 +16,11 @@ from underpass.agent.waiting import until
 from underpass.core.clock import Clock
 from underpass.core.errors import LocalProtocolError, RemoteProtocolError, TunnelError
 from underpass.tunnel.backoff import Backoff
-from underpass.tunnel.dial import Way, WebSocketCarrier, dial
+from underpass.tunnel.dial import Way, WebSocketCarrier
 from underpass.tunnel.dial_errors import DialError
 from underpass.tunnel.link import GoAway, Link, LinkState, Stream
 from underpass.tunnel.protocol.agent import AgentLink
+from underpass.tunnel.ways import Ways
 
 Message = dict[str, Any]
 
@@ -31,7 +32,7 @@ class Holder:
 
     def __init__(
         self,
-        way: Way,
+        way: Way | Ways,
         token: str,
         *,
         software: str,
@@ -42,7 +43,8 @@ class Holder:
         clock: Clock,
     ) -> None:
         """`on_fresh`: the link is up and the hub knows nothing of this agent yet."""
-        self._way = way
+        self.ways = way if isinstance(way, Ways) else Ways.only(way)
+        self._said_via: str | None = None
         self._token = token
         self._software = software
         self._on_stream = on_stream
@@ -66,7 +68,7 @@ class Holder:
         while True:
             self._connect_now.clear()
             try:
-                carrier = await dial(self._way, self._token)
+                carrier = await self.ways.dial(self._token)
             except DialError as error:
                 await self._wait(error.sentence(), error.retry_after_s)
                 continue
@@ -130,8 +132,12 @@ class Holder:
         if state is not LinkState.UP:
             return
         self._has_been_up = True
+        via, before = self.ways.via, self._said_via
+        self._said_via = via
         if self.link.is_fresh:
             self._on_fresh()
+        elif via != before:
+            self.say({"type": "session.way", "via": via})
         self._report(LinkNews("running"))
 
     def _on_goaway(self, goaway: GoAway) -> None:

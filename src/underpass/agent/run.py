@@ -36,6 +36,7 @@ from underpass.core.clock import Clock, SystemClock
 from underpass.core.errors import AppError, LinkRefused, TunnelError
 from underpass.core.times import in_words
 from underpass.tunnel.dial import Way
+from underpass.tunnel.ways import Ways
 
 # Answers that run when the agent is asked to stop get this long before their connections close.
 LAST_ANSWERS_S = 3.0
@@ -70,7 +71,7 @@ class Agent:
     def __init__(
         self,
         plan: Plan,
-        way: Way,
+        way: Way | Ways,
         *,
         environ: Mapping[str, str],
         report: Report,
@@ -173,6 +174,7 @@ class Agent:
                 else None,
                 "wall_time_left_s": None if left_s is None else round(left_s),
                 "gpus": self._gpu_names,
+                "via": self._holder.ways.via,
             }
         )
         if self._progress.step is not None:

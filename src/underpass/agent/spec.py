@@ -73,6 +73,9 @@ class AgentSpec:
     scheduler: str | None = None
     """The kind of cluster (`slurm`, `local`); None: found out from the environment."""
 
+    relay_file: str | None = None
+    """Where the login node writes down how to reach the hub through it, for nodes without a way out."""
+
     end_file: str | None = None
     """Where the agent writes why it ended, for a hub that was not there to hear it."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +20,13 @@ from underpass.cli.client import HubClient, connect, run
 from underpass.cli.output import note, one_line, print_fields, print_json, print_table, when
 from underpass.clusters.base import Cluster
 from underpass.clusters.places import Site, checked_kind, open_cluster
+from underpass.clusters.relay import RELAY_FILE, Relay, inner_addresses
 from underpass.clusters.verbs import Verbs
 from underpass.config import AgentConfig, default_data_dir, environment
 from underpass.core.clock import SystemClock
 from underpass.core.errors import AppError, LinkRefused, LocalProtocolError, TunnelError
 from underpass.core.times import in_words
+from underpass.tunnel.dial import open_stream
 
 app = typer.Typer(
     help="Clusters: places where sessions run.", no_args_is_help=True, add_completion=False
@@ -126,6 +129,13 @@ def join(
         str | None,
         typer.Option(help="Where model servers keep caches; without it $SCRATCH, if there is one."),
     ] = None,
+    relay: Annotated[
+        bool | None,
+        typer.Option(
+            "--relay/--no-relay",
+            help="A door to the hub for jobs on nodes without a way out; on with a scheduler.",
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the name over from where it is connected.")
     ] = False,
@@ -164,7 +174,9 @@ def join(
                 insecure_http=insecure_http,
                 scratch=scratch,
             )
-            await _carry(client, answer["token"], open_cluster(site))
+            is_wanted = found != "local" if relay is None else relay
+            async with _door(client, site.folder, is_wanted=is_wanted):
+                await _carry(client, answer["token"], open_cluster(site))
 
     run(work())
 
@@ -187,6 +199,26 @@ def remove(name: Name, hub: options.Hub = None) -> None:
 
 
 # --- helpers -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _door(client: HubClient, folder: Path, *, is_wanted: bool) -> AsyncIterator[None]:
+    """For as long as this machine has joined, its jobs may reach the hub through it."""
+    address = client.address
+    addresses = inner_addresses() if is_wanted and address.is_tls else []
+    if not addresses:
+        yield
+        return
+    relay = Relay(address.host, address.port, lambda: open_stream(client.way), folder / RELAY_FILE)
+    try:
+        places = await relay.start(addresses)
+        note(f"Way out        for jobs without one: {', '.join(places)}, to {address.netloc} only")
+    except OSError as error:
+        note(f"Way out        none for jobs: {error.strerror or error}")
+    try:
+        yield
+    finally:
+        await relay.close()
 
 
 async def _carry(client: HubClient, token: str, cluster: Cluster) -> None:

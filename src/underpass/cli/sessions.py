@@ -173,6 +173,7 @@ def show(
                 ("where", _place(found)),
                 ("template", "attached" if found["attached"] else found["template"]),
                 ("job", found["job_id"]),
+                ("way out", found["via"]),
                 ("ends", when(found["wall_time_ends_at"])),
                 ("stops unused", when(found["idle_stops_at"])),
                 ("speed", _speed(busy["points"])),

@@ -346,6 +346,7 @@ async def _hub_launched(file: Path, environ: Mapping[str, str]) -> int:
     from underpass.cli.tunnel_view import PlainView
     from underpass.tunnel.address import HubAddress
     from underpass.tunnel.dial import Way
+    from underpass.tunnel.ways import Ways
 
     spec = AgentSpec.load(file)
     way = Way(
@@ -373,7 +374,8 @@ async def _hub_launched(file: Path, environ: Mapping[str, str]) -> int:
         offer = Offer("target", Target.parse(spec.target), spec.openai, spec.tunnel)
         plan = replace(plan, offers=(offer,))
     view = PlainView(way.address.netloc, host_name())
-    return await Agent(plan, way, environ=environ, report=view.show).run()
+    ways = Ways.of_job(way, environ, spec.relay_file, spec.ca_file)
+    return await Agent(plan, ways, environ=environ, report=view.show).run()
 
 
 def run_agent(work: Coroutine[Any, Any, T]) -> T:

@@ -109,7 +109,7 @@ class JobFolders:
 
     def _prune(self, session_id: str, keep: Path, is_live: Callable[[Path], bool]) -> None:
         now = time.time()
-        for folder in self.root.glob("*"):
+        for folder in self.root.glob("ses_*"):
             is_earlier = folder.name.startswith(f"{session_id}.") and folder != keep
             if not is_earlier and now - folder.stat().st_mtime < _KEPT_S:
                 continue

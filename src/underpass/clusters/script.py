@@ -98,6 +98,8 @@ class Surroundings:
     kind: str = "local"
     ca_file: str | None = None
     insecure_http: bool = False
+    relay_file: str | None = None
+    """Where this machine writes down how its jobs reach the hub through it."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The machine's own for model servers, such as where caches go; an order's own goes before it."""
 
@@ -158,6 +160,7 @@ def launch_file(order: JobOrder, around: Surroundings, key: str | None) -> dict[
         "ca_file": around.ca_file,
         "insecure_http": around.insecure_http,
         "scheduler": around.kind,
+        "relay_file": around.relay_file,
         "end_file": around.end_file,
     }
 

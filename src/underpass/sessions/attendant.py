@@ -19,6 +19,13 @@ MAX_GPUS, MAX_GPU_NAME_CHARS = 64, 100
 MAX_WALL_TIME_S = 10 * 365 * 86_400.0
 MAX_EXIT_CODE = 1 << 16
 
+# The ways out that an agent may have taken, as the end of a sentence.
+_WAYS = {
+    "direct": "",
+    "proxy": " through the site's proxy",
+    "login node": " through the login node",
+}
+
 Work = Callable[[], Awaitable[None]]
 
 
@@ -78,6 +85,9 @@ class Attendant:
                 lines = message.get("lines")
                 if isinstance(lines, list):
                     self._logs.add(live.record.id, lines[:MAX_LOG_LINES])
+            case "session.way":
+                live.via = _via(message.get("via"))
+                await self._room.publish(live.record)
             case "session.progress":
                 await self._progress(message)
             case "session.gauges":
@@ -98,9 +108,12 @@ class Attendant:
             "scheduler": scheduler if isinstance(scheduler, dict) else None,
         }
         self._live.gpus = _gpus(message.get("gpus"))
+        self._live.via = _via(message.get("via"))
         await self._room.change(self._live, **changes)
         await self._room.note(
-            self._live.record.id, "agent_connected", f"The agent on {changes['host']} is connected."
+            self._live.record.id,
+            "agent_connected",
+            f"The agent on {changes['host']} is connected{_WAYS.get(self._live.via or '', '')}.",
         )
         await self._wall_time(message.get("wall_time_left_s"))
 
@@ -151,6 +164,10 @@ class Attendant:
     def _set(self, state: LinkState) -> None:
         self._live.link_state = state
         self._live.link_since = self._room.clock.now()
+
+
+def _via(said: Any) -> str | None:
+    return said if isinstance(said, str) and said in _WAYS else None
 
 
 def _gpus(said: Any) -> tuple[str, ...]:

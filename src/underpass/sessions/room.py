@@ -116,6 +116,8 @@ class Live:
     """Names of the GPUs that its agent may use."""
     held: dict[str, str] = field(default_factory=dict)
     """Tunnels (by id) of the session that it renews, and where its own agent would serve them."""
+    via: str | None = None
+    """The way out that its agent has found: `direct`, `proxy` or `login node`."""
     switched_off: set[str] = field(default_factory=set)
     """Tunnels (by id) that somebody stopped: an agent that comes back does not start them."""
     is_removed: bool = False
@@ -269,6 +271,7 @@ class Room:
             record,
             idle_stops_at=None if live is None else live.idle_stops_at,
             progress=None if live is None else live.progress,
+            via=None if live is None else live.via,
             owner_name=await self.user_name(record.owner_id),
             cluster=self.cluster_shape(record.cluster_id),
             tunnels=shapes,

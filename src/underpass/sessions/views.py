@@ -21,6 +21,7 @@ def session(
     tunnels: Sequence[dict[str, Any]],
     idle_stops_at: float | None = None,
     progress: Progress | None = None,
+    via: str | None = None,
 ) -> dict[str, Any]:
     """A session."""
     is_starting = record.status is SessionStatus.STARTING
@@ -46,6 +47,7 @@ def session(
         "progress": progress.shape() if progress is not None and is_starting else None,
         "expected_running_at": None if usual_s is None else iso(began_at + usual_s),
         "idle_stops_at": iso(idle_stops_at),
+        "via": via,
         "renews": record.spec.get("renews"),
         "renewed_by": record.spec.get("renewed_by"),
         "job_id": record.job_id,

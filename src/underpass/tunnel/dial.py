@@ -52,16 +52,36 @@ class Way:
         ca_file: str | Path | None = None,
         user_agent: str = "underpass",
         clock: Clock | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
-        """`environ` holds the proxy variables. Raises ConfigError for a bad proxy or CA file."""
+        """`environ` holds the proxy variables; `proxy` goes before them. Raises ConfigError for a bad
+        proxy or CA file."""
         self.address = address
-        self.proxy: Proxy | None = proxy_for(address.scheme, address.host, address.port, environ)
+        self.proxy: Proxy | None = proxy or proxy_for(
+            address.scheme, address.host, address.port, environ
+        )
         self._user_agent = user_agent
         self._clock = clock or SystemClock()
         # Reading the system's store takes time and memory: not for a hub on this machine. An
         # https proxy is verified by the same rules, and a CA file is checked in any case.
         has_tls = address.is_tls or (self.proxy is not None and self.proxy.scheme == "https")
         self._ssl = ssl_context(ca_file) if has_tls or ca_file is not None else None
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What is trusted, where TLS is spoken."""
+        return self._ssl
+
+    def through(self, proxy: Proxy | None, ca_file: str | Path | None) -> Way:
+        """The same hub through this proxy, or through none."""
+        return Way(
+            self.address,
+            environ={},
+            ca_file=ca_file,
+            user_agent=self._user_agent,
+            clock=self._clock,
+            proxy=proxy,
+        )
 
     def session(
         self,
@@ -193,6 +213,31 @@ async def dial(way: Way, token: str) -> WebSocketCarrier:
     except BaseException:
         await session.close()
         raise
+
+
+async def open_stream(way: Way) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A plain connection to the hub's port, through the way's proxy where it has one; for a relay, which
+    passes on what is none of its business. Raises OSError, TimeoutError."""
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        address, proxy = way.address, way.proxy
+        if proxy is None:
+            return await asyncio.open_connection(address.host, address.port)
+        context = way.tls if proxy.scheme == "https" else None
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port, ssl=context)
+        goal = f"{address.host}:{address.port}"
+        lines = [f"CONNECT {goal} HTTP/1.1", f"Host: {goal}"]
+        if proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            writer.close()
+            raise OSError("the proxy gave no answer") from error
+        if head.split(b" ", 2)[1:2] != [b"200"]:
+            writer.close()
+            raise OSError("the proxy refuses")
+        return reader, writer
 
 
 async def refuse_all_but_upgrade(

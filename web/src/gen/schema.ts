@@ -3242,6 +3242,8 @@ export interface components {
             timeline?: components["schemas"]["EventOut"][] | null;
             /** Tunnels */
             tunnels: components["schemas"]["TunnelOut"][];
+            /** Via */
+            via: string | null;
             /** Wall Time Ends At */
             wall_time_ends_at: string | null;
         };

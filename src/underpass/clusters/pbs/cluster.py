@@ -21,6 +21,7 @@ from underpass.clusters.pbs.capabilities import PbsOffer
 from underpass.clusters.pbs.commands import PBS
 from underpass.clusters.pbs.poll import Watch
 from underpass.clusters.pbs.submit import JOB_ID, SCRIPT, Submitter, script_of
+from underpass.clusters.relay import RELAY_FILE
 from underpass.clusters.script import Surroundings, cache_environment
 from underpass.clusters.slurm.capabilities import check
 from underpass.clusters.slurm.options import check_numbers
@@ -170,5 +171,6 @@ class PbsCluster:
             kind=self.kind,
             ca_file=self._ca_file,
             insecure_http=self._insecure_http,
+            relay_file=str((self._folders.root / RELAY_FILE).absolute()),
             env=cache_environment(self._environment, self._scratch),
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from underpass.clusters.base import Capabilities, JobOrder, JobRef, JobReport
 from underpass.clusters.folder import JobFolders
+from underpass.clusters.relay import RELAY_FILE
 from underpass.clusters.script import Surroundings, cache_environment
 from underpass.clusters.slurm import capabilities
 from underpass.clusters.slurm.capabilities import Offer
@@ -166,5 +167,6 @@ class SlurmCluster:
             kind=self.kind,
             ca_file=self._ca_file,
             insecure_http=self._insecure_http,
+            relay_file=str((self._folders.root / RELAY_FILE).absolute()),
             env=cache_environment(self._environment, self._scratch),
         )

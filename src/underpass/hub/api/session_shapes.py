@@ -114,6 +114,8 @@ class SessionOut(BaseModel):
     """When a start runs if it takes as long as those of the same template, model and cluster took."""
     idle_stops_at: str | None
     """Nobody uses it, and it was said that it stops then; else null."""
+    via: str | None
+    """The agent's way to the hub: `direct`, `proxy` or `login node`; null while it has not said."""
     renews: str | None
     """The id of the session that it takes over from as soon as it answers; else null."""
     renewed_by: str | None

@@ -107,12 +107,13 @@ async def create_session(
         return AttachedOut(session=SessionOut(**shape), token=token)
     if body.template is None:
         raise InvalidRequest("Name a `template`; GET /api/templates lists them.", param="template")
-    asked = {
+    asked: dict[str, Any] = {
         "template": body.template,
         "params": body.params,
         "name": body.name,
         "openai": body.openai,
     }
+    order: dict[str, Any] | None = None
     if body.direct is not None:
         there = body.direct
         record, order = await sessions.direct.start(
@@ -120,12 +121,12 @@ async def create_session(
         )
         response.status_code = 201
     else:
-        record, order = await sessions.start(caller, cluster=body.cluster, **asked), None
+        record = await sessions.start(caller, cluster=body.cluster, **asked)
     await services.trail.note(
         "session.start", actor_id=caller.user_id, subject=record.id, template=body.template
     )
-    shape = SessionOut(**await sessions.shape(record))
-    return shape if order is None else DirectOut(session=shape, order=order)
+    shown = SessionOut(**await sessions.shape(record))
+    return shown if order is None else DirectOut(session=shown, order=order)
 
 
 @router.post("/{session_id}/submitted")
