@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -156,29 +157,8 @@ def join(
       underpass sessions start --cluster NAME --template demo     (from anywhere)
     """
 
-    async def work() -> None:
-        found = checked_kind(kind, environment())
-        async with connect(hub=hub, ca_file=ca_file, insecure_http=insecure_http) as client:
-            body = {"name": name, "kind": found, "host": _host(), "replace": replace}
-            answer = await client.post("/api/clusters", body)
-            itself = answer["cluster"]
-            note(f"Cluster        {itself['name']} on {_host()} ({found}), for your sessions only")
-            note(f"Start one      underpass sessions start --cluster {itself['name']} …")
-            ca = ca_file or AgentConfig.of_this_user().ca_file
-            site = Site(
-                kind=found,
-                folder=folder or default_data_dir() / "clusters" / itself["id"],
-                hub_url=str(client.address),
-                environment=environment(),
-                ca_file=str(ca) if ca else None,
-                insecure_http=insecure_http,
-                scratch=scratch,
-            )
-            is_wanted = found != "local" if relay is None else relay
-            async with _door(client, site.folder, is_wanted=is_wanted):
-                await _carry(client, answer["token"], open_cluster(site))
-
-    run(work())
+    joining = _Joining(name, kind, folder, scratch, relay, replace, hub, ca_file, insecure_http)
+    run(_join(joining))
 
 
 @app.command("rm")
@@ -199,6 +179,45 @@ def remove(name: Name, hub: options.Hub = None) -> None:
 
 
 # --- helpers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """What was asked for on the command line of `join`."""
+
+    name: str | None
+    kind: str | None
+    folder: Path | None
+    scratch: str | None
+    has_door: bool | None
+    replaces: bool
+    hub: str | None
+    ca_file: Path | None
+    insecure_http: bool
+
+
+async def _join(asked: _Joining) -> None:
+    found = checked_kind(asked.kind, environment())
+    insecure = asked.insecure_http
+    async with connect(hub=asked.hub, ca_file=asked.ca_file, insecure_http=insecure) as client:
+        body = {"name": asked.name, "kind": found, "host": _host(), "replace": asked.replaces}
+        answer = await client.post("/api/clusters", body)
+        itself = answer["cluster"]
+        note(f"Cluster        {itself['name']} on {_host()} ({found}), for your sessions only")
+        note(f"Start one      underpass sessions start --cluster {itself['name']} …")
+        ca = asked.ca_file or AgentConfig.of_this_user().ca_file
+        site = Site(
+            kind=found,
+            folder=asked.folder or default_data_dir() / "clusters" / itself["id"],
+            hub_url=str(client.address),
+            environment=environment(),
+            ca_file=str(ca) if ca else None,
+            insecure_http=insecure,
+            scratch=asked.scratch,
+        )
+        is_wanted = found != "local" if asked.has_door is None else asked.has_door
+        async with _door(client, site.folder, is_wanted=is_wanted):
+            await _carry(client, answer["token"], open_cluster(site))
 
 
 @asynccontextmanager
