@@ -188,3 +188,9 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_several_machines_are_not_for_one(local: LocalCluster) -> None:
+    """Refused before anything starts."""
+    with pytest.raises(LaunchRejected, match="one machine"):
+        await local.submit(order(others=("x",)))

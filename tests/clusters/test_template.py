@@ -174,3 +174,36 @@ def test_habits_are_what_was_chosen() -> None:
         with pytest.raises(InvalidRequest) as caught:
             start("demo", **wrong)
         assert caught.value.fields["param"] in wrong
+
+
+def test_vllm_on_many_machines() -> None:
+    """Each runs a part under its own rank, with all GPUs; only the first has the socket's requests."""
+    found = start("vllm", model="org/Big-400B", nodes=2, gpus=4, args="--enable-lora")
+    assert found.resources.nodes == 2
+    words = " ".join(found.command)
+    assert "--tensor-parallel-size 4 --pipeline-parallel-size 2 --enable-lora" in words
+    assert words.endswith("--nnodes 2 --node-rank 0 --master-addr {master}")
+    assert found.others[:3] == found.command[:3]
+    assert found.others[-7:] == (
+        *("--nnodes", "2", "--node-rank", "{rank}", "--master-addr", "{master}"),
+        "--headless",
+    )
+    assert not any("{key}" in word for word in (*found.command, *found.others))
+
+
+def test_one_machine_is_as_it_was() -> None:
+    """No word of many; several GPUs share the model unless it is said otherwise."""
+    one = start("vllm", model="org/M", gpus=2)
+    assert one.others == ()
+    assert "--nnodes" not in one.command
+    assert one.command[-2:] == ("--tensor-parallel-size", "2")
+    chosen = start("vllm", model="org/M", gpus=4, tensor_parallel=2).command
+    assert chosen[chosen.index("--tensor-parallel-size") + 1] == "2"
+    assert "--tensor-parallel-size" not in start("vllm", model="org/M", gpus=1).command
+
+
+def test_what_spans_one_machine_says_so() -> None:
+    """A template without words for further ones; one's own command may do as it likes."""
+    with pytest.raises(InvalidRequest, match="runs on one machine"):
+        start("llama.cpp", model="/m.gguf", nodes=2)
+    assert start("custom", command="serve {port}", nodes=2).resources.nodes == 2

@@ -76,6 +76,9 @@ class JobOrder:
     """Whether the adapter makes a key for the model server."""
     files: tuple[str, ...] = ()
     """Files that must be there before anything starts (the model)."""
+    others: tuple[str, ...] = ()
+    """What runs on each further machine beside the command, where one server spans several; `{rank}`
+    (1 and up) and `{master}` (the first machine's address) are filled in there, also in `command`."""
     stop_grace_s: float = 10.0
     resources: Resources = field(default_factory=Resources)
     software: Software = field(default_factory=Software)

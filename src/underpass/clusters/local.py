@@ -92,6 +92,11 @@ class LocalCluster:
         pid = self._pid(folder)
         if pid is not None:
             return str(pid)
+        if order.others:
+            raise LaunchRejected(
+                "This is one machine, and the session asks for several.",
+                hint="Leave `nodes` out, or start it on a cluster with Slurm.",
+            )
         self._folders.check(order)
         if order.software.is_plain:
             self._check_program(order)

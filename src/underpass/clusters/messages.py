@@ -35,7 +35,10 @@ VERBS = frozenset({"submit", "poll", "cancel", "capabilities", "logs"})
 
 def order_to_json(order: JobOrder) -> dict[str, Any]:
     """An order as it travels; it holds the session token, and the link is TLS."""
-    return asdict(order)
+    document = asdict(order)
+    if not order.others:
+        del document["others"]  # a machine with an older version takes what it has always taken
+    return document
 
 
 def order_from_json(document: Mapping[str, Any]) -> JobOrder:
@@ -46,6 +49,7 @@ def order_from_json(document: Mapping[str, Any]) -> JobOrder:
                 **document,
                 "command": tuple(document["command"]),
                 "files": tuple(document.get("files", ())),
+                "others": tuple(document.get("others", ())),
                 "env": dict(document.get("env", {})),
                 "resources": Resources(**document.get("resources", {})),
                 "software": _software(document.get("software") or {}),

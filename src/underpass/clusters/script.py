@@ -88,6 +88,29 @@ exec "$run" exec $gpus --bind "$binds,${TMPDIR:-/tmp}" "$image" "$@"
 """
 
 
+# One server on several machines. Whichever part of it ends first ends all of it. Words stay words: the
+# counts say where the first machine's end.
+MANY = """\
+nodes=$1; count=$2; shift 2
+if ! command -v srun >/dev/null 2>&1 || [ -z "$SLURM_JOB_ID" ]; then
+  echo "Several machines need Slurm." >&2; exit 72
+fi
+master=${MASTER_ADDR:-$(hostname -I 2>/dev/null | cut -d" " -f1)}
+export master=${master:-$(hostname)}
+first=("${@:1:count}")
+rank='words=("${@//\\{master\\}/$master}"); exec "${words[@]//\\{rank\\}/$((SLURM_PROCID + 1))}"'
+srun --overlap --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) --ntasks-per-node=1 \\
+  --exclude="$SLURMD_NODENAME" --kill-on-bad-exit=1 /bin/bash -c "$rank" underpass-other "${@:count+1}" &
+first=("${first[@]//\\{master\\}/$master}")
+"${first[@]//\\{rank\\}/0}" &
+trap 'kill -TERM $(jobs -p) 2>/dev/null' TERM INT HUP
+wait -n; code=$?
+kill -TERM $(jobs -p) 2>/dev/null
+wait
+exit "$code"
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What only the machine knows where the job runs."""
@@ -131,9 +154,14 @@ def filled(order: JobOrder, around: Surroundings, key: str | None) -> JobOrder:
     """
     for_words = {"python": around.python, "key_file": around.key_file}
     for_env = for_words | ({"key": key} if key else {})
+    command = _in_its_software(order, around, [_fill(word, for_words) for word in order.command])
+    if order.others:
+        others = _in_its_software(order, around, [_fill(word, for_words) for word in order.others])
+        counts = (str(order.resources.nodes or 1), str(len(command)))
+        command = ("/bin/bash", "-c", MANY, "underpass-many", *counts, *command, *others)
     return replace(
         order,
-        command=_in_its_software(order, around, [_fill(word, for_words) for word in order.command]),
+        command=command,
         env={
             **around.env,
             **{name: _fill(value, for_env) for name, value in order.env.items()},

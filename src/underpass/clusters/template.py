@@ -53,6 +53,8 @@ class Param:
     """Added to the command when the parameter is given."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment when the parameter is given."""
+    default_from: str | None = None
+    """Another number, which counts where this one is not given and that one is more than 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class Template:
     """`{socket}` or `{port}`; empty: taken from the command."""
     env: Mapping[str, str] = field(default_factory=dict)
     has_key: bool = False
+    first: tuple[str, ...] = ()
+    """Added to the command on the first of several machines."""
+    others: tuple[str, ...] = ()
+    """Added to it on each further one, where it runs as well; empty: it spans one machine only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class Launch:
     resources: Resources = field(default_factory=Resources)
     software: Software = field(default_factory=Software)
     habits: Habits = field(default_factory=Habits)
+    others: tuple[str, ...] = ()
+    """The command on each further machine."""
 
 
 # What every template takes beside its own parameters.
@@ -112,6 +120,7 @@ COMMON_PARAMS = (
     Param("wake", "Wake on a message", _T.FLAG, help="After it stopped because nobody used it."),
     Param("renew", "Renew", _T.FLAG, help="A new job takes over before the time of this one ends."),
     Param("gpus", "GPUs", _T.NUMBER, help="On each machine, for clusters with a scheduler."),
+    Param("nodes", "Machines", _T.NUMBER, help="For a model that one machine cannot hold."),
     Param("gpu_type", "GPU type", _T.TEXT, help="As the cluster names it, such as a100."),
     Param("cpus", "CPUs", _T.NUMBER, help="For clusters with a scheduler."),
     Param("memory", "Memory", _T.TEXT, help="For clusters with a scheduler, such as 64G."),
@@ -126,7 +135,7 @@ COMMON_PARAMS = (
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Filled in later: by the agent (a held port, a private socket) or by the machine.
-_LATER = frozenset({"port", "socket", "python", "key_file", "key"})
+_LATER = frozenset({"port", "socket", "python", "key_file", "key", "rank", "master"})
 _TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d\d)|(\d+)([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -161,12 +170,17 @@ def read(text: str, *, source: str) -> Template:
             )
             for p in document.pop("params", [])
         ]
-        command = tuple(document.pop("command", ()))
-        template = Template(**document, command=command, params=(*params, *COMMON_PARAMS))
+        words = {name: tuple(document.pop(name, ())) for name in ("command", "first", "others")}
+        template = Template(**document, **words, params=(*params, *COMMON_PARAMS))
     except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise ConfigError(f"The template {source} is wrong: {error}.") from error
     known = {param.name for param in template.params} | _LATER | {"served_name"}
-    texts = [*template.command, *(w for p in template.params for w in p.words)]
+    texts = [
+        *template.command,
+        *template.first,
+        *template.others,
+        *(w for p in template.params for w in p.words),
+    ]
     unknown = {name for text in texts for name in _PLACE.findall(text)} - known
     if unknown:
         raise ConfigError(
@@ -178,8 +192,15 @@ def read(text: str, *, source: str) -> Template:
 def launch(template: Template, given: Mapping[str, Any]) -> Launch:
     """The command for these choices. Raises InvalidRequest, which names the parameter."""
     values = _checked(template, given)
+    nodes = values.get("nodes") or 1
+    if nodes > 1 and template.command and not template.others:
+        raise _wrong("nodes", f"{template.title} runs on one machine")
     command = _own_command(values) if not template.command else _words(template, values)
-    command = (*command, *values.get("args", ()))
+    command, others = (*command, *values.get("args", ())), ()
+    if nodes > 1 and template.others:
+        places = {name: str(value) for name, value in values.items()}
+        others = (*command, *(_fill(word, places) for word in template.others))
+        command = (*command, *(_fill(word, places) for word in template.first))
     if len(command) > MAX_WORDS or any(len(word) > MAX_WORD_CHARS for word in command):
         raise _wrong("args", "the command is too long")
     env = {**template.env, **_switches(template, values), **values.get("env", {})}
@@ -197,6 +218,7 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
         resources=_resources(values),
         software=Software(values.get("image"), values.get("modules", ()), values.get("venv")),
         habits=_habits(values),
+        others=others,
     )
 
 
@@ -245,6 +267,10 @@ def _checked(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
                 )
             continue
         values[param.name] = _typed(param, value)
+    for param in template.params:
+        source = values.get(param.default_from or "")
+        if param.name not in values and isinstance(source, int) and source > 1:
+            values[param.name] = source
     return values
 
 
@@ -388,6 +414,7 @@ def _target(command: Sequence[str], env: Mapping[str, str], values: Mapping[str,
 def _resources(values: Mapping[str, Any]) -> Resources:
     return Resources(
         gpus=values.get("gpus"),
+        nodes=values.get("nodes"),
         cpus=values.get("cpus"),
         memory=values.get("memory"),
         time_s=seconds_of(values["time"]) if "time" in values else None,

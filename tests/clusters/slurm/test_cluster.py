@@ -452,3 +452,30 @@ async def test_200_sessions_are_one_question(site: Site) -> None:
     assert {report.tag for report in found} == set(tags)
     assert {report.phase for report in found} == {JobPhase.RUNNING}
     assert calls.read_text() == "squeue\n"
+
+
+async def test_one_server_on_two_machines(site: Site) -> None:
+    """A part on each, with its rank and the first one's address; the end of one part ends all."""
+    cluster = site.cluster()
+    out = site.folder / "parts"
+    one = 'echo "$@" >>"$0"; sleep 600'
+    order = site.order(
+        command=("sh", "-c", one, str(out), "first", "{rank}", "{master}"),
+        others=("sh", "-c", one, str(out), "it's other", "{rank}", "{master}"),
+        resources=Resources(nodes=2, cpus=1, memory="100M", time_s=3600),
+    )
+    await cluster.submit(order)
+    await site.until(cluster, JobPhase.RUNNING)
+
+    def parts() -> list[str]:
+        return sorted(out.read_text().splitlines()) if out.exists() else []
+
+    eventually(lambda: len(parts()) == 2, 30, "both parts")
+    first, other = parts()
+    assert first.startswith("first 0 ")
+    assert other.startswith("it's other 1 ")
+    assert first.split()[-1] == other.split()[-1] != "{master}"
+    await cluster.cancel(JobRef(site.tag))
+    await site.until(cluster, JobPhase.ENDED, within_s=30)
+    left = f"UNDERPASS_JOB={site.tag}"
+    eventually(lambda: not site.rig.job_processes(left), 30, "nothing is left")

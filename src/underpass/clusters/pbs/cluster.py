@@ -129,6 +129,11 @@ class PbsCluster:
     async def _check(self, order: JobOrder) -> None:
         """Raises LaunchRejected, before anything is written."""
         check_numbers(order.resources)
+        if order.others:
+            raise LaunchRejected(
+                "One server on several machines is started with Slurm only.",
+                hint="Leave `nodes` out, or use the template `custom` with a command of yours.",
+            )
         key = ""
         with suppress(SchedulerSilent):
             found = await self._offered(max_age_s=OFFER_KEPT_S)
