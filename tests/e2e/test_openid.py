@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.rig.openid import OpenIdProvider
 from tests.rig.openid_provider import CLIENT_SECRET
 from tests.rig.stack import Stack
+from tests.rig.tls import PrivateCa, TlsFront
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ALICE = {
@@ -152,6 +153,31 @@ async def test_a_sign_in_that_expired_goes_on_by_the_issuer(
     await expect(dialog).to_have_count(0)
     await expect(message).to_have_value("half a thought")
     await context.close()
+
+
+async def test_behind_nginx_with_tls(
+    chromium: Browser, campus: Campus, private_ca: PrivateCa, tmp_path: Path
+) -> None:
+    """The way back is the address that the browser knows; all cookies are for https."""
+    front = TlsFront(tmp_path, private_ca, campus.stack.port)
+    try:
+        context = await chromium.new_context(ignore_https_errors=True)
+        page = await context.new_page()
+        await page.goto(f"{front.url}/settings")
+        await page.get_by_role("link", name="Sign in with Campus").click()
+        during = {one["name"]: one for one in await context.cookies()}
+        await _at_the_issuer(page)
+        await expect(page.get_by_text("Signed in as Alice A.")).to_be_visible()
+        assert page.url == f"{front.url}/settings"
+        after = {one["name"]: one for one in await context.cookies()}
+        assert (set(during), set(after)) == ({"__Host-underpass_openid"}, {"underpass_session"})
+        for one in (*during.values(), *after.values()):
+            assert one["secure"]
+            assert one["httpOnly"]
+            assert one["sameSite"] == "Lax"
+        await context.close()
+    finally:
+        front.stop()
 
 
 async def test_no_secret_of_a_sign_in_is_logged(chromium: Browser, campus: Campus) -> None:

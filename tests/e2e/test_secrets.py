@@ -1,6 +1,7 @@
 """Planted secrets: after a full run they are in no log, error, database, metric, export or process list."""
 
 import json
+import time
 from pathlib import Path
 
 import psutil
@@ -8,6 +9,7 @@ import psutil
 from tests.e2e.conftest import MakeStack
 from tests.rig.stack import PASSWORD, Stack
 from tests.rig.stub import StubProcess
+from underpass.hub.auth import totp
 
 KEY = "sk-planted-provider-key"
 HEADER = "planted-header-value"
@@ -59,9 +61,25 @@ def use_everything(stack: Stack, stub: StubProcess) -> set[str]:
                 alice.post("/v1/chat/completions", body)
             except OSError:
                 pass  # broken off, as the wish says
+    second = turn_on_second_step(stack, cookie)
     alice.call("DELETE", f"/api/keys/{made['key']['id']}")
     attached = alice.post("/api/sessions", {"attach": True, "name": "s", "host": "n"}).json()
-    return {made["secret"], cookie, attached["token"]}
+    return {made["secret"], cookie, attached["token"], *second}
+
+
+def turn_on_second_step(stack: Stack, cookie: str) -> set[str]:
+    """An app's secret and the recovery codes."""
+    browser = stack.api()
+    own = {
+        "Cookie": f"underpass_session={cookie}",
+        "X-Underpass-CSRF": "1",
+        "Origin": stack.url,
+    }
+    begun = browser.call("POST", "/api/me/two-step", {"password": PASSWORD}, own).json()
+    code = totp.code_at(begun["secret"], int(time.time() // 30))
+    confirmed = browser.call("POST", "/api/me/two-step/confirm", {"code": code}, own)
+    assert confirmed.status == 200, confirmed
+    return {begun["secret"], *confirmed.json()["recovery_codes"]}
 
 
 def answers(stack: Stack) -> dict[str, bytes]:

@@ -47,9 +47,9 @@ class Client(ClientMixin):
         return str(scope)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri.startswith(("http://127.0.0.1:", "https://127.0.0.1:")) and (
-            redirect_uri.endswith("/callback") and "/api/auth/openid/" in redirect_uri
-        )
+        here = ("http://127.0.0.1:", "https://127.0.0.1:", "https://localhost:")
+        is_way_back = redirect_uri.endswith("/callback") and "/api/auth/openid/" in redirect_uri
+        return redirect_uri.startswith(here) and is_way_back
 
     def check_client_secret(self, client_secret: str) -> bool:
         return client_secret == CLIENT_SECRET

@@ -224,6 +224,46 @@ async def test_another_browsers_way_back(make_hub: MakeHub, provider: OpenIdProv
         assert await name_of(eve) is None
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_link_on_another_site_signs_nobody_in(make_hub: MakeHub, site: str) -> None:
+    """It leads to the sign-in page: a person who works as somebody here is not made somebody else."""
+    async with make_hub() as hub:
+        browser = await hub.browser()
+        answer = await browser.get("/api/auth/openid/campus", **{"Sec-Fetch-Site": site})
+        assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
+        assert "Set-Cookie" not in answer.headers
+        for own in ("same-origin", "none"):
+            answer = await browser.get("/api/auth/openid/campus", **{"Sec-Fetch-Site": own})
+            assert answer.headers["Location"].startswith("http://127.0.0.1")
+
+
+async def test_behind_tls(make_hub: MakeHub, provider: OpenIdProvider, tmp_path: Path) -> None:
+    """The way back is https, cookies are for https alone, and no other host can plant the flow's."""
+    issuers = {"campus": provider.settings()}
+    url = "https://127.0.0.1:4443"
+    async with running_hub(tmp_path / "data", openid=issuers, public_url=url) as hub:
+        program = await hub.program()
+        begun = await program.get("/api/auth/openid/campus")
+        cookie = begun.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-underpass_openid=")
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        there = begun.headers["Location"]
+        back = f"{url}/api/auth/openid/campus/callback"
+        assert parse_qs(urlsplit(there).query)["redirect_uri"] == [back]
+        async with program.http.post(there, data={"sub": "s-alice"}, allow_redirects=False) as sent:
+            path = sent.headers["Location"].removeprefix(url)
+        planted = cookie.replace("__Host-", "").split(";")[0]
+        assert (await program.get(path, Cookie=planted)).code == "openid_state"
+        answer = await program.get(path, Cookie=cookie.split(";")[0])
+        assert answer.status == 303
+        own = next(
+            value
+            for name, value in answer.headers.items()
+            if name == "Set-Cookie" and value.startswith("underpass_session=")
+        )
+        assert {"Secure", "HttpOnly"} <= set(own.split("; "))
+
+
 async def test_a_sign_in_that_took_too_long(make_hub: MakeHub) -> None:
     """Ten minutes, then it is begun anew."""
     async with make_hub() as hub:
@@ -351,6 +391,27 @@ async def test_a_verified_address_links(make_hub: MakeHub, provider: OpenIdProvi
         provider.set_person("s-alice", **{**ALICE, "email": "new@example.org"})
         assert (await sign_in(browser)).status == 303
         assert await name_of(browser) == "boss"
+
+
+async def test_an_account_cannot_wait_for_its_victim(
+    provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    """An issuer that is trusted less verifies somebody's address first: its owner is not led into it."""
+    second = OpenIdProvider(tmp_path / "second.log")
+    try:
+        second.set_person("s-eve", **{**ALICE, "preferred_username": "eve"})
+        issuers = {
+            "campus": provider.settings(link_by_address=True),
+            "open": second.settings(),
+        }
+        async with running_hub(tmp_path / "data", openid=issuers) as hub:
+            eve, owner = await hub.browser(), await hub.browser()
+            assert (await sign_in(eve, "s-eve", issuer="open")).status == 303
+            assert await name_of(eve) == "eve"
+            assert (await sign_in(owner)).code == "openid_address_taken"
+            assert await name_of(owner) is None
+    finally:
+        second.stop()
 
 
 async def test_an_address_does_not_pass_a_second_step(make_hub: MakeHub) -> None:

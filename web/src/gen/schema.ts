@@ -214,6 +214,9 @@ export interface paths {
         /**
          * Begin
          * @description Send this browser to the issuer's sign-in; `next` is the page to come back to.
+         *
+         *     A link on another site leads to the sign-in page instead: nobody is signed in, or in as somebody else,
+         *     by following one.
          */
         get: operations["begin_api_auth_openid__issuer__get"];
         put?: never;

@@ -15,7 +15,7 @@ from underpass.hub.api.shapes import browser_of
 from underpass.hub.auth.openid import flow
 from underpass.hub.auth.openid.people import Arrival
 from underpass.hub.auth.openid.words import IssuerTrouble, SignInRefused
-from underpass.hub.auth.requests import address_of, cookie_of, set_cookie
+from underpass.hub.auth.requests import address_of, cookie_of, header, set_cookie
 from underpass.hub.services import PublicUrl, Services, ServicesDep
 from underpass.hub.static import wants_page
 
@@ -26,6 +26,8 @@ router = APIRouter(prefix="/auth/openid", tags=["auth"])
 
 Word = Annotated[str, Query(max_length=4096)]
 
+_ELSEWHERE = {"cross-site", "same-site"}
+
 _log = structlog.get_logger("underpass.auth")
 
 
@@ -33,9 +35,16 @@ _log = structlog.get_logger("underpass.auth")
 async def begin(
     issuer: str, request: Request, services: ServicesDep, url: PublicUrl, next: Word = "/"
 ) -> Response:
-    """Send this browser to the issuer's sign-in; `next` is the page to come back to."""
+    """Send this browser to the issuer's sign-in; `next` is the page to come back to.
+
+    A link on another site leads to the sign-in page instead: nobody is signed in, or in as somebody else,
+    by following one.
+    """
+    openid = _openid(services)
+    if issuer in openid.labels and header(request.scope, b"sec-fetch-site") in _ELSEWHERE:
+        return RedirectResponse("/sign-in", 303)
     try:
-        there, secrets = await _openid(services).begin(
+        there, secrets = await openid.begin(
             issuer,
             next_page=next,
             redirect_uri=_way_back(url, issuer),
@@ -60,7 +69,8 @@ async def come_back(
     iss: Word | None = None,
 ) -> Response:
     """The way back from the issuer: sign this browser in, and go to the page it came for."""
-    came = flow.Answer(state, code, error, iss, cookie_of(request.scope, flow.COOKIE) or "")
+    name, _ = flow.cookie_place(is_secure=is_secure(request))
+    came = flow.Answer(state, code, error, iss, cookie_of(request.scope, name) or "")
     try:
         arrival, page = await _openid(services).finish(issuer, came, _way_back(url, issuer))
     except (SignInRefused, IssuerTrouble) as refusal:
@@ -85,14 +95,10 @@ def _way_back(url: str, issuer: str) -> str:
 
 
 def _set_flow(answer: Response, request: Request, secret: str, max_age_s: int) -> None:
-    header = set_cookie(
-        secret,
-        max_age_s=max_age_s,
-        is_secure=is_secure(request),
-        name=flow.COOKIE,
-        path=flow.COOKIE_PATH,
-    )
-    answer.headers.append("Set-Cookie", header)
+    is_https = is_secure(request)
+    name, path = flow.cookie_place(is_secure=is_https)
+    cookie = set_cookie(secret, max_age_s=max_age_s, is_secure=is_https, name=name, path=path)
+    answer.headers.append("Set-Cookie", cookie)
 
 
 async def _failed(

@@ -15,10 +15,16 @@ from urllib.parse import urlsplit
 
 from underpass.core.ids import hash_secret, new_secret
 
-COOKIE = "underpass_openid"
-COOKIE_PATH = "/api/auth/openid"
 LIFETIME_S = 600.0
 MAX_NEXT_CHARS = 500
+
+
+def cookie_place(*, is_secure: bool) -> tuple[str, str]:
+    """Name and path of the cookie. Behind TLS its name begins with `__Host-`, so that no other host
+    of the site's domain can put one of its own in its place."""
+    if is_secure:
+        return "__Host-underpass_openid", "/"
+    return "underpass_openid", "/api/auth/openid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,20 @@ class People:
     """Finds, links and makes users. One sign-in at a time, so that two tabs make one user."""
 
     def __init__(
-        self, store: Store, clock: Clock, accounts: Accounts, on_change: Callable[[str], None]
+        self,
+        store: Store,
+        clock: Clock,
+        accounts: Accounts,
+        on_change: Callable[[str], None],
+        *,
+        linking: frozenset[str],
     ) -> None:
+        """`linking` are the issuers whose verified addresses open accounts."""
         self._store = store
         self._clock = clock
         self._accounts = accounts
         self._on_change = on_change
+        self._linking = linking
         self._turn = asyncio.Lock()
 
     async def arrive(self, person: Person, settings: OpenIdIssuer, label: str) -> Arrival:
@@ -79,10 +87,7 @@ class People:
         if person.email is not None:
             known = await self._store.users.find_by_email(person.email)
         if known is not None:
-            factor = await self._store.second_factors.find(known.id)
-            has_second_step = factor is not None and factor.is_on
-            # An issuer's word must not stand in for a code that the user wants to be asked for.
-            if not settings.link_by_address or has_second_step:
+            if not settings.link_by_address or not await self._may_be_linked(known):
                 raise refused("openid_address_taken", label)
             if known.is_disabled:
                 raise refused("user_disabled", label)
@@ -90,6 +95,18 @@ class People:
         if not settings.new_accounts:
             raise refused("openid_no_account", label)
         return await self._new_user(person, label), True
+
+    async def _may_be_linked(self, known: UserRecord) -> bool:
+        """Whether a trusted issuer's verified address is enough for this account.
+
+        Not where a code is asked for beside the password. And not where an issuer that is not trusted with
+        addresses knows the user: the address may be that one's word, put there to catch its owner.
+        """
+        factor = await self._store.second_factors.find(known.id)
+        if factor is not None and factor.is_on:
+            return False
+        identities = await self._store.identities.of_user(known.id)
+        return all(identity.issuer in self._linking for identity in identities)
 
     async def _new_user(self, person: Person, label: str) -> UserRecord:
         taken: list[str] = []

@@ -36,7 +36,8 @@ class OpenId:
         self._issuers = {name: Issuer(name, one, clock) for name, one in issuers.items()}
         self._store = store
         self._clock = clock
-        self._people = People(store, clock, accounts, on_change)
+        linking = frozenset(one.issuer for one in issuers.values() if one.link_by_address)
+        self._people = People(store, clock, accounts, on_change, linking=linking)
         self._begun = Throttle(clock, limit=MAX_PER_MINUTE, window_s=60)
 
     async def close(self) -> None:
