@@ -170,7 +170,10 @@ async def test_behind_nginx_with_tls(
         await expect(page.get_by_text("Signed in as Alice A.")).to_be_visible()
         assert page.url == f"{front.url}/settings"
         after = {one["name"]: one for one in await context.cookies()}
-        assert (set(during), set(after)) == ({"__Host-underpass_openid"}, {"underpass_session"})
+        assert (set(during), set(after)) == (
+            {"__Host-underpass_openid"},
+            {"__Host-underpass_session"},
+        )
         for one in (*during.values(), *after.values()):
             assert one["secure"]
             assert one["httpOnly"]

@@ -90,6 +90,20 @@ async def test_each_route_turns_away_who_may_not_call_it(
             assert refused.status == 403, f"{route} as {name}: {refused}"
 
 
+async def test_each_write_by_cookie_needs_the_page(hub: RunningHub, root: UserRecord) -> None:
+    """On every route that changes something: not without our own pages' header, not from elsewhere."""
+    browser = await hub.browser("root")
+    for route, who in ROUTES.items():
+        method, path = route.split()
+        if method == "GET" or (who == "anyone" and path != "/api/auth/sign-out"):
+            continue
+        path = re.sub(r"\{\w+\}", "x_1", path)
+        for headers in ({"X-Underpass-CSRF": ""}, {"Origin": "https://evil.example"}):
+            refused = await browser.call(method, path, {}, **headers)
+            assert (refused.status, refused.code) == (403, "csrf"), route
+    assert (await browser.get("/api/me")).status == 200
+
+
 def may_call(name: str, who: str) -> bool:
     """Whether a key of that kind is enough for a route of that kind."""
     if who == "signed in":

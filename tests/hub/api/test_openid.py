@@ -259,9 +259,13 @@ async def test_behind_tls(make_hub: MakeHub, provider: OpenIdProvider, tmp_path:
         own = next(
             value
             for name, value in answer.headers.items()
-            if name == "Set-Cookie" and value.startswith("underpass_session=")
+            if name == "Set-Cookie" and value.startswith("__Host-underpass_session=")
         )
-        assert {"Secure", "HttpOnly"} <= set(own.split("; "))
+        assert {"Secure", "HttpOnly", "Path=/"} <= set(own.split("; "))
+        session = own.split(";")[0]
+        assert (await program.get("/api/me", Cookie=session)).status == 200
+        planted = session.replace("__Host-", "")
+        assert (await program.get("/api/me", Cookie=planted)).status == 401
 
 
 async def test_a_sign_in_that_took_too_long(make_hub: MakeHub) -> None:

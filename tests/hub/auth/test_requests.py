@@ -87,8 +87,9 @@ def test_programs_may_sign_in_and_other_sites_may_not() -> None:
 def test_the_cookie_as_it_is_set() -> None:
     """Secure on https; an age of nothing ends it."""
     assert set_cookie("s", max_age_s=60, is_secure=True) == (
-        "underpass_session=s; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
+        "__Host-underpass_session=s; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
     )
+    assert set_cookie("s", max_age_s=60, is_secure=False).startswith("underpass_session=s; Path=/;")
     assert "Max-Age=0" in set_cookie("", max_age_s=0, is_secure=False)
 
 

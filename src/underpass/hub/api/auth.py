@@ -13,7 +13,7 @@ from underpass.core.times import iso
 from underpass.hub.api.shapes import In, browser_of
 from underpass.hub.auth.device import INTERVAL_S, LIFETIME_S
 from underpass.hub.auth.openid import words
-from underpass.hub.auth.requests import address_of, check_not_cross_site, set_cookie
+from underpass.hub.auth.requests import address_of, check_not_cross_site, is_https, set_cookie
 from underpass.hub.auth.trusted import TrustedHeader
 from underpass.hub.services import BrowserOnly, PublicUrl, Services, ServicesDep, services
 from underpass.store import DeviceCodeRecord, UserRecord
@@ -318,8 +318,7 @@ async def signed_in(
 
 def is_secure(request: Request) -> bool:
     """Whether the browser is at an https address, so that cookies may be for those only."""
-    url = services(request).config.public_url or f"{request.url.scheme}:"
-    return url.startswith("https:")
+    return is_https(request.scope, services(request).config.public_url)
 
 
 def _cookie(request: Request, secret: str, max_age_s: int) -> str:

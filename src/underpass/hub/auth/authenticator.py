@@ -20,7 +20,14 @@ from underpass.core.errors import NotAuthenticated, StorageError
 from underpass.core.ids import hash_secret
 from underpass.core.principal import ALL_SCOPES, NO_LIMITS, Limits, Principal
 from underpass.core.principal import Scope as KeyScope
-from underpass.hub.auth.requests import Scope, bearer_of, check_csrf, cookie_of
+from underpass.hub.auth.requests import (
+    Scope,
+    bearer_of,
+    check_csrf,
+    cookie_of,
+    is_https,
+    session_cookie,
+)
 from underpass.store import KeyRecord, LimitsRecord, Store, UserRecord
 
 CACHE_S = 10.0
@@ -73,7 +80,9 @@ class Authenticator:
             found = await self._cached(hash_secret(secret), is_key=True)
             self._used_at[found.id] = self._clock.now()
             return found
-        cookie = cookie_of(scope) if scope["type"] == "http" else None
+        is_secure = is_https(scope, self._public_url)
+        name = session_cookie(is_secure=is_secure)
+        cookie = cookie_of(scope, name) if scope["type"] == "http" else None
         if cookie is None:
             raise NotAuthenticated(
                 "You are not signed in.",

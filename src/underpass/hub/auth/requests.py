@@ -12,6 +12,9 @@ from underpass.core.errors import NotAllowed, NotAuthenticated
 Scope = Mapping[str, Any]
 
 COOKIE = "underpass_session"
+HOST_PREFIX = "__Host-"
+"""Before the name of each cookie behind TLS: browsers take such a one from this very host only, so that
+no other host of the site's domain can put one of its own in its place."""
 CSRF_HEADER = b"x-underpass-csrf"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,6 +61,16 @@ def cookie_of(scope: Scope, name: str = COOKIE) -> str | None:
     return None
 
 
+def is_https(scope: Scope, public_url: str | None) -> bool:
+    """Whether the browser is at an https address, so that cookies are for those only."""
+    return (public_url or f"{scope.get('scheme', 'http')}:").startswith("https:")
+
+
+def session_cookie(*, is_secure: bool) -> str:
+    """The name of the browser session's cookie."""
+    return f"{HOST_PREFIX}{COOKIE}" if is_secure else COOKIE
+
+
 def check_csrf(scope: Scope, public_url: str | None) -> None:
     """A request that a cookie vouches for must come from our own pages.
 
@@ -101,8 +114,9 @@ def address_of(scope: Scope) -> str:
 
 
 def set_cookie(
-    secret: str, *, max_age_s: int, is_secure: bool, name: str = COOKIE, path: str = "/"
+    secret: str, *, max_age_s: int, is_secure: bool, name: str | None = None, path: str = "/"
 ) -> str:
-    """The Set-Cookie header of a new sign-in; `max_age_s` 0 ends it."""
+    """The Set-Cookie header of a new sign-in, or of `name`; `max_age_s` 0 ends it."""
+    name = name or session_cookie(is_secure=is_secure)
     parts = [f"{name}={secret}", f"Path={path}", f"Max-Age={max_age_s}", "HttpOnly", "SameSite=Lax"]
     return "; ".join([*parts, "Secure"] if is_secure else parts)

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from underpass.core.ids import hash_secret, new_secret
+from underpass.hub.auth.requests import HOST_PREFIX
 
 LIFETIME_S = 600.0
 MAX_NEXT_CHARS = 500
 
 
 def cookie_place(*, is_secure: bool) -> tuple[str, str]:
-    """Name and path of the cookie. Behind TLS its name begins with `__Host-`, so that no other host
-    of the site's domain can put one of its own in its place."""
+    """Name and path of the cookie: behind TLS for the whole host, as the prefix demands."""
     if is_secure:
-        return "__Host-underpass_openid", "/"
+        return f"{HOST_PREFIX}underpass_openid", "/"
     return "underpass_openid", "/api/auth/openid"
 
 
