@@ -1,6 +1,9 @@
 """What an agent says about itself and its session."""
 
+import pytest
+
 from tests.sessions.conftest import World
+from underpass.core.times import iso
 
 
 async def test_hello_fills_in_the_session(world: World) -> None:
@@ -59,3 +62,25 @@ async def test_words_that_this_hub_does_not_know_are_passed_over(world: World) -
     assert (await world.provider())["status"] == "running"
     await agent.say("session.ended", reason="bored", exit_code="x", message=None)
     assert (await world.until_ended(session.id)).end_reason == "server_exited"
+
+
+@pytest.mark.parametrize("skew_s", [-86_400.0, 7200.0, 10.0**12])
+async def test_a_node_whose_clock_is_wrong(world: World, skew_s: float) -> None:
+    """What an agent says of time is how long is left; its lines keep the time that it gave them, and the
+    session's own times are the hub's."""
+    session, agent, _ = await world.running(params={"idle": "30m"})
+    now = world.clock.now()
+    line = {"t": now + skew_s, "source": "stdout", "text": "hello"}
+    await agent.say("session.log", lines=[line])
+    await agent.say("session.wall_time", left_s=3600)
+    await agent.say("session.gauges", gpus=[], server={"generated_tokens": 1}, events=0)
+    shown = await world.sessions.show(world.alice, session.id)
+    assert (await world.get(session.id)).wall_time_ends_at == now + 3600
+    assert [row.text for row in await world.sessions.logs(world.alice, session.id, tail=5)] == [
+        "hello"
+    ]
+    assert shown["idle_stops_at"] is None
+    points = (await world.sessions.gauges(world.alice, session.id)).points()
+    assert points[-1]["t"] == iso(now)
+    await world.pass_time(60)
+    assert (await world.get(session.id)).status == "running"

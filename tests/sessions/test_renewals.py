@@ -1,5 +1,7 @@
 """Renewing: a successor takes over when it answers, and no request is dropped."""
 
+import asyncio
+
 import pytest
 
 from tests.sessions.conftest import PlayedAgent, World
@@ -245,3 +247,50 @@ async def test_a_chain_of_renewals_keeps_one_predecessor(world: World) -> None:
     await world.sessions.renew(world.alice, new)
     listed, _ = await world.sessions.list_sessions(world.alice)
     assert sorted(one["name"] for one in listed) == ["box", "box-next"]
+
+
+async def test_a_tunnel_that_got_another_name_meanwhile(world: World) -> None:
+    """The successor's job was made with the old one; the provider moves all the same."""
+    session, _agent, tunnel_id = await world.running()
+    await world.sessions.renew(world.alice, session.id)
+    _successor, younger = await next_of(world, session.id)
+    await world.sessions.tunnels.change(
+        await world.live(session.id),
+        await world.store.tunnels.get(tunnel_id),
+        name="lab",
+        openai=None,
+    )
+    await answers(world, younger, tunnel_id)
+    now = await world.provider("lab")
+    assert (now["status"], world.registry.link_of(tunnel_id)) == ("running", younger.link)
+
+
+async def test_an_old_job_that_comes_back_after_a_restart_takes_nothing(world: World) -> None:
+    """Its agent offers the tunnel again; the new job has it."""
+    old, _agent, new, _younger = await renewed(world)
+    tunnel_id = (await world.store.tunnels.of_session(new))[0].id
+    await world.restart_hub()
+    younger = await world.agent(new)
+    await younger.offer("9000", "box", tunnel_id=tunnel_id)
+    await younger.ready(tunnel_id)
+    older = await world.agent(old)
+    answer = await older.offer("8000", "box", tunnel_id=tunnel_id)
+    assert answer["type"] == "tunnel.accepted"
+    await older.ready(tunnel_id)
+    assert world.registry.link_of(tunnel_id) is younger.link
+    await world.pass_time(5)
+    assert older.link.last("session.stop")["reason"] == "user"
+
+
+async def test_stop_and_renew_at_once(world: World) -> None:
+    """Whichever comes first: in the end nothing runs, and nothing comes up later."""
+    for renew_first in (True, False):
+        session, _agent, _ = await world.running(name=f"box{renew_first}".lower())
+        verbs = [
+            world.sessions.renew(world.alice, session.id),
+            world.sessions.stop(world.alice, session.id),
+        ]
+        await asyncio.gather(*(verbs if renew_first else verbs[::-1]), return_exceptions=True)
+        await world.until_ended(session.id)
+        await world.pass_time(60)
+        assert world.cluster.alive() == []

@@ -14,7 +14,7 @@ from underpass.clusters.local import LocalCluster
 from underpass.clusters.messages import order_from_json
 from underpass.clusters.places import Site, checked_kind, open_cluster
 from underpass.config import AgentConfig, default_data_dir, environment
-from underpass.core.errors import AppError, LaunchRejected, SchedulerSilent
+from underpass.core.errors import AppError, InvalidRequest, LaunchRejected, SchedulerSilent
 
 JOB_TRIES = 3
 
@@ -25,6 +25,8 @@ async def submit_here(client: HubClient, body: dict[str, Any]) -> dict[str, Any]
     Raises LaunchRejected in the scheduler's words, SchedulerSilent, ConfigError (no scheduler here) and
     what the hub answers.
     """
+    if body.get("cluster"):
+        raise InvalidRequest("--here is this machine: leave --cluster out.")
     kind = checked_kind(None, environment())
     if kind == LocalCluster.kind:
         raise LaunchRejected(

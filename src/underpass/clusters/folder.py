@@ -57,6 +57,19 @@ class JobFolders:
                     f"{file} is not there, or cannot be read, on {socket.gethostname()}.",
                     hint="Check the path; it is read on the machine where the session runs.",
                 )
+        image, venv = order.software.image, order.software.venv
+        # Others are looked for by the job itself: `docker://…`, or a path from where it starts.
+        if image is not None and image.startswith("/") and not os.access(image, os.R_OK):
+            raise LaunchRejected(
+                f"The image {image} is not there, or cannot be read, on {socket.gethostname()}.",
+                hint="Check its path, or name one that is fetched: docker://…",
+            )
+        is_full = venv is not None and venv.startswith("/")
+        if is_full and not os.access(f"{venv}/bin/activate", os.R_OK):
+            raise LaunchRejected(
+                f"{venv} is no virtual environment on {socket.gethostname()}.",
+                hint="Check its path: it holds bin/activate.",
+            )
         if order.cwd is not None and not os.path.isdir(order.cwd):
             raise LaunchRejected(f"The folder {order.cwd} is not there.", hint="Check the path.")
 

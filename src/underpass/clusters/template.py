@@ -170,8 +170,16 @@ def read(text: str, *, source: str) -> Template:
             )
             for p in document.pop("params", [])
         ]
-        words = {name: tuple(document.pop(name, ())) for name in ("command", "first", "others")}
-        template = Template(**document, **words, params=(*params, *COMMON_PARAMS))
+        command, first, others = (
+            tuple(document.pop(name, ())) for name in ("command", "first", "others")
+        )
+        template = Template(
+            **document,
+            command=command,
+            first=first,
+            others=others,
+            params=(*params, *COMMON_PARAMS),
+        )
     except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise ConfigError(f"The template {source} is wrong: {error}.") from error
     known = {param.name for param in template.params} | _LATER | {"served_name"}
@@ -196,7 +204,8 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
     if nodes > 1 and template.command and not template.others:
         raise _wrong("nodes", f"{template.title} runs on one machine")
     command = _own_command(values) if not template.command else _words(template, values)
-    command, others = (*command, *values.get("args", ())), ()
+    command = (*command, *values.get("args", ()))
+    others: tuple[str, ...] = ()
     if nodes > 1 and template.others:
         places = {name: str(value) for name, value in values.items()}
         others = (*command, *(_fill(word, places) for word in template.others))
@@ -430,6 +439,4 @@ def _habits(values: Mapping[str, Any]) -> Habits:
     wakes = bool(values.get("wake"))
     if wakes and idle_s is None:
         raise _wrong("wake", "it is for sessions that stop when unused; say `idle` too")
-    if values.get("renew") and "time" not in values:
-        raise _wrong("renew", "it is for sessions that end by themselves; say `time` too")
     return Habits(idle_s, wakes, bool(values.get("renew")))

@@ -63,7 +63,13 @@ class Catalogue:
         found = self._named(template)
         launch = templates.launch(found, params or {})
         place = await self._places.find(caller, cluster)
-        if self._places.is_online(place.id) and launch.software.is_plain:
+        if not self._places.is_online(place.id):
+            raise Conflict(
+                f"The cluster {place.name} is not connected.",
+                code="cluster_offline",
+                hint="Run `underpass clusters join` there, or choose another cluster.",
+            )
+        if launch.software.is_plain:
             why_not = (await self._places.why_not(place, [found])).get(found.name)
             if why_not is not None:
                 raise Conflict(why_not, code="template_unavailable")

@@ -226,6 +226,12 @@ class Sessions:
         if live.idle_stops_at is not None:
             await self._room.note(session_id, "kept", "You kept it.")
         await self.reconciler.reconcile(live)
+        if live.wish is not None:
+            raise Conflict(
+                f"The session {live.record.name} is stopping already.",
+                code="session_not_running",
+                hint="Restart it to use it again.",
+            )
         return live.record
 
     async def wake_up(self, caller: Principal, session_id: str) -> None:

@@ -327,6 +327,10 @@ class Tunnels:
         """
         if wanted is not None:
             found = await self._room.store.tunnels.find_by_name(live.record.owner_id, wanted)
+            if found is None and (renews := live.record.spec.get("renews")):
+                # It was given another name since the successor's job was made: the eldest is meant.
+                theirs = await self._room.store.tunnels.of_session(renews)
+                found = theirs[0] if theirs and wanted == live.record.spec.get("tunnel") else None
             if found is None:
                 await self._check_provider_name(live.record.owner_id, wanted, None)
             elif found.session_id in _kin(live.record):

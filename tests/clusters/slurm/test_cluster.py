@@ -304,6 +304,7 @@ async def test_modules_a_venv_and_an_image(site: Site) -> None:
         "SCRATCH": "/scratch/me",
     }
     cluster = site.cluster(environment=own, scratch="/scratch/me")
+    (folder / "vllm.sif").touch()
     software = Software(f"{folder}/vllm.sif", ("cuda/12.4", "gcc"), f"{folder}/venv")
     show = f"echo $VIRTUAL_ENV $HF_HOME > '{folder}/got'"
     await cluster.submit(
@@ -479,3 +480,31 @@ async def test_one_server_on_two_machines(site: Site) -> None:
     await site.until(cluster, JobPhase.ENDED, within_s=30)
     left = f"UNDERPASS_JOB={site.tag}"
     eventually(lambda: not site.rig.job_processes(left), 30, "nothing is left")
+
+
+@pytest.mark.parametrize(
+    ("software", "words"),
+    [
+        (Software(image="/no/such.sif"), "The image /no/such.sif is not there"),
+        (Software(venv="/no/such/venv"), "/no/such/venv is no virtual environment"),
+    ],
+)
+async def test_software_that_is_not_there(site: Site, software: Software, words: str) -> None:
+    """Refused before anything is submitted; an image that is fetched is looked for by the job."""
+    cluster = site.cluster()
+    with pytest.raises(LaunchRejected, match=words) as caught:
+        await cluster.submit(site.order(software=software))
+    assert caught.value.hint
+    assert not site.jobs.exists() or not list(site.jobs.iterdir())
+    await cluster.show(site.order(software=Software(image="docker://org/image:1")))
+
+
+async def test_a_quota_that_is_exceeded(site: Site) -> None:
+    """In Slurm's own words plus what to do, with no job and no secret left."""
+    said = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"
+    site.say("sbatch", f'echo "sbatch: error: {said}" >&2; exit 1')
+    with pytest.raises(LaunchRejected, match="violates accounting/QOS policy") as caught:
+        await site.cluster().submit(site.order())
+    assert "more than you may have" in (caught.value.hint or "")
+    assert not (site.job / "token").exists()
+    assert site.rig.queue() == []

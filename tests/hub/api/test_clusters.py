@@ -13,6 +13,11 @@ async def test_a_machine_joins_and_is_forgotten(hub: RunningHub, alice: UserReco
     made = (await program.post("/api/clusters", body)).json()
     assert made["token"].startswith("upc_")
     assert made["cluster"]["status"] == "offline"
+    start = {"template": "custom", "params": {"command": "serve {port}"}, "cluster": "lab"}
+    refused = await program.post("/api/sessions", start)
+    assert (refused.status, refused.code) == (409, "cluster_offline")
+    assert "underpass clusters join" in refused.json()["hint"]
+    assert (await program.get("/api/sessions")).json()["items"] == []
     machine = TinyAgent(hub.url, made["token"])
     await machine.connect()
 
@@ -44,4 +49,4 @@ async def test_the_hub_s_own_cluster_is_for_admins(
     (local,) = (await admin.get("/api/clusters")).json()["items"]
     assert (local["name"], local["status"], local["owner"]) == ("local", "online", None)
     assert (await admin.delete("/api/clusters/local")).status == 403
-    assert (await admin.post("/api/clusters", {"kind": "pbs", "host": "x"})).status == 404
+    assert (await admin.post("/api/clusters", {"kind": "condor", "host": "x"})).status == 404
