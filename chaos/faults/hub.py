@@ -36,7 +36,7 @@ BACK_S = 60.0
 API = "api"
 FREED_S = 5.0
 FROZEN_S = 25.0
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
 @asynccontextmanager
@@ -328,19 +328,24 @@ async def memory(plan: Plan, row: Row, times: int) -> None:
     def with_a_small_budget(stack: Stack) -> None:
         stack.hub_environment = {"UNDERPASS_MEMORY_LINKS_BYTES": str(32 << 20)}
 
-    async with small_world(folder, prepare=with_a_small_budget) as (world, _):
+    async with small_world(folder, prepare=with_a_small_budget) as (world, stub):
         hub = world.stack.hub
         limit = psutil.Process(hub.pid).memory_info().vms + (256 << 20)
         resource.prlimit(hub.pid, resource.RLIMIT_AS, (limit, limit))
         before = hub.rss_bytes()
         traffic = _traffic(plan, row, world, "memory")
-        async with contextlib.AsyncExitStack() as ends:
+        writers = []
+        try:
             for _ in range(times):
-                writer = await _never_reads(world.sites[0].place)
-                ends.callback(writer.transport.abort)
+                writers.append(await _never_reads(world.sites[0].place))
                 row.times += 1
             await asyncio.sleep(10)
+            held = await asyncio.to_thread(stub.open_requests, "stuck")
+            row.expect(held == times, f"{held} of {times} answers wait for their reader")
             grown = hub.rss_bytes() - before
+        finally:
+            for writer in writers:
+                writer.transport.abort()
         await traffic.stop()
         row.note(f"{grown / 2**20:.0f} MiB more with {times} clients that do not read")
         row.expect(grown < 200 << 20, f"the hub grew by {grown / 2**20:.0f} MiB")
@@ -350,7 +355,7 @@ async def memory(plan: Plan, row: Row, times: int) -> None:
 async def _never_reads(place: Place) -> asyncio.StreamWriter:
     host, _, port = place.url.removeprefix("http://").partition(":")
     _, writer = await asyncio.open_connection(host, int(port), limit=1024)
-    wish = '{"chunks":10000000,"chunk_bytes":8000}'
+    wish = '{"chunks":10000000,"chunk_bytes":8000,"tag":"stuck"}'
     body = f'{{"model":"{place.model}","stream":true,"messages":[],"stub":{wish}}}'
     writer.transport.pause_reading()  # type: ignore[attr-defined] # a read transport as well
     writer.write(
