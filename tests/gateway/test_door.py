@@ -11,6 +11,7 @@ from tests.fakes.gateway_hub import CHAT, Hub
 from tests.fakes.linked import JSON, SSE, read_all
 from tests.fakes.registry import ANN, BOB, tunnel
 from underpass.core.errors import (
+    HubStopping,
     ModelLoading,
     NotAllowed,
     NotFound,
@@ -74,6 +75,51 @@ async def test_cancelling_the_wait_cancels_the_stream(hub: Hub) -> None:
     with pytest.raises(asyncio.CancelledError):
         await calling
     await asyncio.wait_for(stream.wait_cancelled(), 0.25)
+    assert hub.door.calls_under_way == 0
+
+
+async def test_a_stopping_hub_tells_everyone_and_frees_the_servers(hub: Hub) -> None:
+    """A stream ends with a last event, a call with a 503; new ones are sent away; a run of a chat
+    goes on at the next hub."""
+    streaming = hub.post(CHAT, BODY)
+    stream = await hub.pair.opened()
+    await stream.respond(Head(200, SSE))
+    await stream.write(b"data: 1\n\n")
+    waiting = hub.post()
+    silent = await hub.pair.opened()
+    run = asyncio.create_task(hub.door.call(ANN, request(durable=True)))
+    durable = await hub.pair.opened()
+    hub.door.begin_stop()
+    refused = await hub.post().done()
+    assert (refused.status, refused.error["code"]) == (503, "hub_stopping")
+    assert refused.header("retry-after") == "2"
+    assert hub.door.visits.ordinary == 2
+    hub.door.end_calls()
+    assert await asyncio.wait_for(stream.wait_cancelled(), 0.25) == "hub_stopping"
+    assert await asyncio.wait_for(silent.wait_cancelled(), 0.25) == "hub_stopping"
+    ended = await streaming.done()
+    assert ended.status == 200
+    assert b"data: 1\n\n" in ended.body
+    assert b"hub_stopping" in ended.body
+    told = await waiting.done()
+    assert (told.status, told.error["code"]) == (503, "hub_stopping")
+    assert not durable.is_cancelled
+    assert hub.door.visits.ordinary == 0
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def test_a_call_that_was_not_sent_yet_is_not_sent_by_a_stopping_hub(hub: Hub) -> None:
+    """Its body was still coming, or it was prepared: the model server never hears of it."""
+    prepared = await hub.door.prepare(ANN, request())
+    uploading = hub.post(CHAT, None)
+    while hub.door.calls_under_way < 2:
+        await asyncio.sleep(0)
+    hub.door.end_calls()
+    with pytest.raises(HubStopping):
+        await prepared.send()
+    uploading.upload(BODY, is_last=True)
+    assert (await uploading.done()).error["code"] == "hub_stopping"
     assert hub.door.calls_under_way == 0
 
 

@@ -20,6 +20,7 @@ AppError
 │   ├── ModelLoading 503          wait: the server is starting or loading
 │   ├── UpstreamUnreachable 502   the tunnel is up, the server does not answer
 │   └── ProviderTimeout 504       the tunnel was lost for longer than its grace
+├── HubStopping 503               the hub restarts: the same request again in a moment
 ├── StorageError 503              the hub cannot write (disk full, read-only, locked)
 ├── TunnelError                   never crosses the gateway: mapped to ProviderError there
 │   ├── LocalProtocolError        our bug: the link is closed and the fault logged
@@ -194,6 +195,14 @@ class ProviderTimeout(ProviderError):
 
     code = "tunnel_lost"
     http_status = 504
+    is_retryable = True
+
+
+class HubStopping(AppError):
+    """The hub is being stopped or restarted; what was asked through it ends with it."""
+
+    code = "hub_stopping"
+    http_status = 503
     is_retryable = True
 
 

@@ -107,6 +107,8 @@ class Call:
         being sent while the answer is read.
         """
         try:
+            if self._fault is not None:
+                raise self._fault
             stream = self._stream = await self._errand.link.open(self._open_head())
             head = await self._exchange(stream)
             if code := headers.value_of(head.headers, AGENT_ERROR):
@@ -133,6 +135,14 @@ class Call:
         else:
             self._errand.usage.cancelled += 1
         self._free()
+
+    def fail(self, fault: AppError) -> None:
+        """Ends the call now; whoever waits for its answer, or reads it, is told `fault`."""
+        if self._is_over:
+            return
+        self._fault = fault
+        if self._stream is not None:
+            self._stream.cancel(fault.code)
 
     # --- for DoorAnswer ----------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from underpass.core.clock import Clock, SystemClock
-from underpass.core.errors import NotFound
+from underpass.core.errors import HubStopping, NotFound
 from underpass.core.principal import Principal
 from underpass.core.routes import ModelPlace, Route, match
 from underpass.gateway import errors, headers
@@ -26,6 +26,9 @@ from underpass.registry.live import LinkLike, Registry
 from underpass.registry.pick import Pick, check_ready, pick
 
 __all__ = ["Door", "DoorAnswer", "DoorRequest"]
+
+STOPPING_RETRY_AFTER_S = 2.0
+"""About what a hub takes to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Door:
         self._clock = clock or SystemClock()
         self.visits = Visits(self.limits.calls_per_user)
         self._holders = ResponseHolders(self.limits.responses_per_user)
+        self._is_stopping = False
 
     def __repr__(self) -> str:
         return f"Door(calls={len(self.visits)})"
@@ -68,6 +72,16 @@ class Door:
     def calls_under_way(self) -> int:
         """How many calls have begun and not ended, over all users."""
         return len(self.visits)
+
+    def begin_stop(self) -> None:
+        """From now on new requests are sent away; what is under way goes on. The runs of chats
+        wait by themselves for the tunnel that the stopping hub closes."""
+        self._is_stopping = True
+
+    def end_calls(self) -> None:
+        """Ends what is under way, the runs of chats aside: its callers are told, and the model
+        servers are freed while there still is a way to them."""
+        self.visits.fail_all(_stopping(" The answer is incomplete."))
 
     async def call(self, principal: Principal, request: DoorRequest) -> DoorAnswer:
         """Sends the request and waits for the answer's head.
@@ -89,6 +103,8 @@ class Door:
         route = match(request.method, path)
         if route is None or route.name in ("models", "model"):
             raise route_not_found(path)
+        if self._is_stopping and not request.durable:
+            raise _stopping()
         await self.quotas.take(principal)
         visit = self.visits.enter(principal, is_durable=request.durable)
         body: Body | None = None
@@ -173,6 +189,14 @@ class Door:
         declared = headers.value_of(request.headers, "content-length")
         length = int(declared) if declared.isdecimal() else None
         return Body(request.body, scanner, self.limits, length)
+
+
+def _stopping(part: str = "") -> HubStopping:
+    return HubStopping(
+        f"The hub is being restarted.{part}",
+        hint="Try again in a few seconds.",
+        retry_after_s=STOPPING_RETRY_AFTER_S,
+    )
 
 
 def route_not_found(path: str) -> NotFound:

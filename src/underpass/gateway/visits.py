@@ -6,7 +6,7 @@ revoked, a user who is disabled) has what they began ended at once, a body that 
 
 from __future__ import annotations
 
-from underpass.core.errors import NotAuthenticated, TooMany
+from underpass.core.errors import AppError, NotAuthenticated, TooMany
 from underpass.core.principal import Principal
 from underpass.gateway.call import Call
 
@@ -16,28 +16,36 @@ BUSY_RETRY_AFTER_S = 1.0
 class Visit:
     """One request from its first byte to its end."""
 
-    __slots__ = ("_book", "_call", "_is_ended", "is_durable", "principal")
+    __slots__ = ("_book", "_call", "_fault", "is_durable", "principal")
 
     def __init__(self, book: Visits, principal: Principal, *, is_durable: bool) -> None:
         self.principal = principal
         self.is_durable = is_durable
         self._book = book
         self._call: Call | None = None
-        self._is_ended = False
+        self._fault: AppError | None = None
 
     def admit(self, call: Call) -> Call:
-        """The request is understood. Raises NotAuthenticated if its right ended meanwhile."""
-        if self._is_ended:
+        """The request is understood. Raises what ended it meanwhile."""
+        if self._fault is not None:
             call.close("signed_out", is_error=True)
-            raise NotAuthenticated("You were signed out.", hint="Sign in again, or use a new key.")
+            raise self._fault
         self._call = call
         return call
 
     def end(self, reason: str) -> None:
-        """Ends the request, however far it has come."""
-        self._is_ended = True
+        """Ends the request, however far it has come: its caller has no right to it any more."""
+        self._fault = NotAuthenticated(
+            "You were signed out.", hint="Sign in again, or use a new key."
+        )
         if self._call is not None:
             self._call.close(reason, is_error=True)
+
+    def fail(self, fault: AppError) -> None:
+        """Ends the request; its caller is told `fault`."""
+        self._fault = fault
+        if self._call is not None:
+            self._call.fail(fault)
 
     def leave(self) -> None:
         """It is over; once."""
@@ -80,9 +88,23 @@ class Visits:
         for visit in list(self._by_user.get(user_id, ())):
             visit.end(reason)
 
+    def fail_all(self, fault: AppError) -> None:
+        """Ends everything but the runs of chats, which go on at the next hub."""
+        for visit in self._ordinary():
+            visit.fail(fault)
+
+    @property
+    def ordinary(self) -> int:
+        """How many there are, the runs of chats aside."""
+        return len(self._ordinary())
+
     def end_of_key(self, key_id: str, reason: str) -> None:
         """Ends what was asked for with a key. A run of a chat is not: it belongs to the hub, and
         whoever signs in again finds it."""
-        for visit in [one for mine in self._by_user.values() for one in mine]:
-            if visit.principal.key_id == key_id and not visit.is_durable:
+        for visit in self._ordinary():
+            if visit.principal.key_id == key_id:
                 visit.end(reason)
+
+    def _ordinary(self) -> list[Visit]:
+        everyone = [one for mine in self._by_user.values() for one in mine]
+        return [one for one in everyone if not one.is_durable]

@@ -52,6 +52,8 @@ from underpass.sessions.service import Sessions
 from underpass.store import DeviceCodeRecord, Store
 
 TIDY_S = 30.0
+LAST_ENDS_S = 1.0
+"""What calls that a stopping hub ends get to leave: their cancels, and their clients' last words."""
 _SLACK = 4 << 20
 """What may still come of a file after its route has said that it is too large."""
 
@@ -133,6 +135,7 @@ class Hub:
         """From now on: not ready, no new agents, endless streams end, agents look elsewhere."""
         self.health.stop()
         self.services.stopping.set()
+        self.services.door.begin_stop()
         self.services.links.drain(self.services.config.drain_s)
         self.services.chats.runs.let_go()
 
@@ -142,6 +145,16 @@ class Hub:
         # Once in a process's life: looking 20 times a second is simpler than an event in the door.
         while self._is_answering() and self.clock.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+    async def end_calls(self) -> None:
+        """Ends the calls that are still under way, and gives their ends a moment to leave: to the
+        clients the word why, to the agents the cancel that frees the model server."""
+        door = self.services.door
+        door.end_calls()
+        deadline = self.clock.monotonic() + LAST_ENDS_S
+        while door.visits.ordinary and self.clock.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # one more turn of each link's writer
 
     async def close(self) -> None:
         """Stops the rooms, the upper ones first. What is in memory is stored."""

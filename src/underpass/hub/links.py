@@ -118,6 +118,7 @@ class Links:
         self._by_owner: dict[str, LiveLink] = {}
         self._serving: set[asyncio.Task[Any]] = set()
         self._is_draining = False
+        self._is_stopping = False
 
     def __repr__(self) -> str:
         return f"Links({len(self._by_id)}, serving={len(self._serving)})"
@@ -143,6 +144,10 @@ class Links:
             _log.warning("an agent broke the protocol", owner=credential.id, code=error.code)
         except LocalProtocolError as error:
             _log.error("the hub broke the protocol", owner=credential.id, exc_info=error)
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+            task.uncancel()  # `stop` ended it, which is no failure of this connection
         finally:
             self._serving.discard(task)
 
@@ -185,7 +190,7 @@ class Links:
 
     async def stop(self) -> None:
         """Close the carriers, not the links: the agents come back with their streams."""
-        self._is_draining = True
+        self._is_draining = self._is_stopping = True
         for task in list(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)

@@ -81,6 +81,7 @@ async def _run(
         _log.info("hub stops")
         hub.begin_stop()
         await hub.drained()
+        await hub.end_calls()
     finally:
         stopping.cancel()
         server.should_exit = True
