@@ -172,6 +172,8 @@ def test_the_hub_never_loads_a_reader_of_documents() -> None:
     )
     assert "underpass" in loaded
     assert not loaded & {"pypdf", "docx", "openpyxl", "pptx", "lxml", "PIL"}
+    # Nor what only some hubs and few requests need (docs/decisions/0011).
+    assert not loaded & {"authlib", "joserfc", "segno"}
 
 
 def tracked_test_files() -> list[Path]:

@@ -14,6 +14,7 @@ from tests.rig.openid import OpenIdProvider
 from tests.rig.openid_provider import CLIENT_SECRET, OTHER_CLIENT
 from tests.rig.processes import free_port
 from underpass.hub.auth import totp
+from underpass.store import IdentityRecord
 
 ALICE = {
     "preferred_username": "alice",
@@ -472,6 +473,26 @@ async def test_the_rest_may_come_from_the_user_info(
         browser = await hub.browser()
         assert (await sign_in(browser, "s-small")).status == 303
         assert await name_of(browser) == "alice"
+
+
+async def test_two_hubs_make_one_user(make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first sign-in that two processes see at once: the slower one finds whom the other made."""
+    async with make_hub() as hub:
+        store = hub.services.store
+        assert (await sign_in(await hub.browser())).status == 303
+        real, asked = store.identities.of_subject, 0
+
+        async def too_early(issuer: str, subject: str) -> IdentityRecord | None:
+            nonlocal asked
+            asked += 1
+            return None if asked == 1 else await real(issuer, subject)
+
+        monkeypatch.setattr(store.identities, "of_subject", too_early)
+        await store.users.update((await store.users.by_name("alice")).id, email=None)
+        browser = await hub.browser()
+        assert (await sign_in(browser)).status == 303
+        assert await name_of(browser) == "alice"
+        assert len((await store.users.list()).items) == 1
 
 
 async def test_a_name_links_nobody(make_hub: MakeHub) -> None:

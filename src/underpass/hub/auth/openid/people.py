@@ -62,7 +62,12 @@ class People:
             if identity is None:
                 user, is_new = await self._first_time(person, settings, label)
                 is_linked = not is_new
-                identity = await self._remember(user, person)
+                try:
+                    identity = await self._remember(user, person)
+                except Conflict:
+                    # Another hub process was faster: this is who that one found or made.
+                    identity = await self._known_after_all(user, person, is_new=is_new)
+                    is_new = is_linked = False
             user = await self._store.users.get(identity.user_id)
             if user.is_disabled:
                 raise refused("user_disabled", label)
@@ -133,6 +138,16 @@ class People:
             last_used_at=now,
         )
         return await self._store.identities.add(identity)
+
+    async def _known_after_all(
+        self, user: UserRecord, person: Person, *, is_new: bool
+    ) -> IdentityRecord:
+        found = await self._store.identities.of_subject(person.issuer, person.subject)
+        if is_new:
+            await self._store.users.remove(user.id)
+        if found is None:
+            raise Conflict("Two sign-ins met.", hint="Sign in again.")
+        return found
 
     async def _set_rights(self, user: UserRecord, identity: IdentityRecord, person: Person) -> bool:
         """Takes back only what this issuer gave. That may leave the hub without an admin: the
