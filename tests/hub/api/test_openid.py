@@ -14,6 +14,7 @@ from tests.rig.openid import OpenIdProvider
 from tests.rig.openid_provider import CLIENT_SECRET, OTHER_CLIENT
 from tests.rig.processes import free_port
 from underpass.hub.auth import totp
+from underpass.hub.auth.openid.flow import FlowSecrets
 from underpass.store import IdentityRecord
 
 ALICE = {
@@ -267,6 +268,22 @@ async def test_behind_tls(make_hub: MakeHub, provider: OpenIdProvider, tmp_path:
         assert (await program.get("/api/me", Cookie=session)).status == 200
         planted = session.replace("__Host-", "")
         assert (await program.get("/api/me", Cookie=planted)).status == 401
+
+
+async def test_strangers_fill_no_trail(make_hub: MakeHub) -> None:
+    """Ways back that nobody was sent on are refused, however well they are made, and leave no line."""
+    async with make_hub() as hub:
+        program = await hub.program()
+        made = FlowSecrets.new()
+        path = "/api/auth/openid/campus/callback?code=x&state="
+        cookie = f"underpass_openid={made.cookie}"
+        for answer in (
+            await program.get(path),
+            await program.get(f"{path}{made.state}"),
+            await program.get(f"{path}{made.state}", Cookie=cookie),
+        ):
+            assert answer.code == "openid_state"
+        assert (await hub.services.store.audit.list()).items == ()
 
 
 async def test_a_sign_in_that_took_too_long(make_hub: MakeHub) -> None:

@@ -105,16 +105,19 @@ async def _failed(
     request: Request, services: Services, issuer: str, error: SignInRefused | IssuerTrouble
 ) -> Response:
     """A person sees the reason on the sign-in page, a program as a problem document."""
-    _log.warning("sign-in by an issuer failed", issuer=issuer, code=error.code, cause=error.cause)
-    await services.trail.note(
-        "sign_in.failed",
-        actor_id=None,
-        subject=issuer,
-        address=address_of(request.scope),
-        by="openid",
-        code=error.code,
-        cause=error.cause,
-    )
+    if error.is_noted:
+        _log.warning(
+            "sign-in by an issuer failed", issuer=issuer, code=error.code, cause=error.cause
+        )
+        await services.trail.note(
+            "sign_in.failed",
+            actor_id=None,
+            subject=issuer,
+            address=address_of(request.scope),
+            by="openid",
+            code=error.code,
+            cause=error.cause,
+        )
     if not wants_page(request.scope):
         raise error
     # 303 and not the page itself: what came with the address is gone from it and from the history.

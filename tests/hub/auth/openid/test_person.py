@@ -24,6 +24,11 @@ def test_a_verified_address_is_one_that_can_be_compared() -> None:
     assert person(GOOD).email == "alice@example.org"
 
 
+def test_what_somebody_is_called_is_one_plain_line() -> None:
+    """No line breaks, and nothing that turns what stands around it."""
+    assert person({**GOOD, "name": "A\u202el\nice\x00"}).display_name == "Alice"
+
+
 @pytest.mark.parametrize("word", [None, False, "true", "yes", 1, ["true"]])
 def test_only_true_is_verified(word: object) -> None:
     """Anything else is not believed, and refused where the address matters."""

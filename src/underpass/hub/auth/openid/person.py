@@ -41,7 +41,7 @@ def person_of(claims: Mapping[str, Any], settings: OpenIdIssuer, label: str) -> 
         issuer=settings.issuer,
         subject=str(subject),
         wished_name=_wished_name(claims, settings.name_claim, email),
-        display_name=_text(claims.get("name")),
+        display_name="".join(char for char in _text(claims.get("name")) if char.isprintable()),
         email=email,
         groups=_groups(words, settings.groups),
         is_admin=any(word in settings.admin_groups for word in words),

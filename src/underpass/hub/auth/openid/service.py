@@ -12,7 +12,7 @@ from underpass.hub.auth.openid.flow import LIFETIME_S, Answer, FlowSecrets, safe
 from underpass.hub.auth.openid.issuer import Issuer
 from underpass.hub.auth.openid.people import Arrival, People
 from underpass.hub.auth.openid.person import person_of
-from underpass.hub.auth.openid.words import refused
+from underpass.hub.auth.openid.words import SignInRefused, refused
 from underpass.hub.auth.throttle import Throttle, network_of
 from underpass.store import OpenIdFlowRecord, Store
 
@@ -76,11 +76,14 @@ class OpenId:
         issuer = self._issuer(name)
         secrets = FlowSecrets(answer.cookie)
         if not answer.cookie or not secrets.is_state(answer.state):
-            raise refused("openid_state", issuer.label, "state and cookie do not belong together")
+            cause = "state and cookie do not belong together"
+            raise SignInRefused("openid_state", issuer.label, cause, is_noted=False)
         try:
             flow = await self._store.openid_flows.take(secrets.id, self._clock.now())
         except NotFound:
-            raise refused("openid_state", issuer.label, "used or too old") from None
+            # Anybody can make a cookie and the state that goes with it.
+            cause = "used, too old or made up"
+            raise SignInRefused("openid_state", issuer.label, cause, is_noted=False) from None
         if flow.issuer != name:
             raise refused("openid_other_issuer", issuer.label, "another issuer's way back")
         await issuer.check_sender(answer.iss)

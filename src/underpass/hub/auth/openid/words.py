@@ -68,16 +68,22 @@ _AT_THE_ISSUER = {"openid_unreachable", "openid_misconfigured", "openid_code_ref
 
 
 class SignInRefused(NotAuthenticated):
-    """Somebody was not let in. `cause` is for the log: never a claim's value."""
+    """Somebody was not let in. `cause` is for the log: never a claim's value.
 
-    def __init__(self, code: str, label: str, cause: str = "") -> None:
+    Not `is_noted`: any stranger can bring it about as often as they like, so it is no line of the trail.
+    """
+
+    def __init__(self, code: str, label: str, cause: str = "", *, is_noted: bool = True) -> None:
         message, hint = said(code, label)
         super().__init__(message, code=code, hint=hint)
         self.cause = cause
+        self.is_noted = is_noted
 
 
 class IssuerTrouble(ProviderError):
     """The issuer is away or wrongly set up. `cause` is for the log."""
+
+    is_noted = True
 
     def __init__(self, code: str, label: str, cause: str = "") -> None:
         message, hint = said(code, label)
