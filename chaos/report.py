@@ -62,9 +62,9 @@ def trouble_of(rows: list[Row]) -> list[str]:
 PAGE = """# Reliability
 
 What is lost when things break, as `make chaos` found it on {date}, on {machine}, with
-{versions}; seed `{seed}`. The command:
+{versions}:
 
-    {command}
+{commands}
 
 Real processes run (hub, agents, model server); faults are injected while streams run; every byte is
 numbered, downwards in answers and upwards in requests, and is compared where it arrives. *Lost* and
@@ -85,8 +85,8 @@ faults, `--write` renews this page.
 """
 
 
-def as_page(rows: list[Row], seed: str, command: str) -> str:
-    """docs/reliability.md."""
+def as_page(rows: list[Row], commands: list[str]) -> str:
+    """docs/reliability.md; `commands` are those whose rows these are."""
     found = trouble_of(rows)
     said = "\n".join(["What went wrong:", "", *(f"- {what}" for what in found)])
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
@@ -94,8 +94,7 @@ def as_page(rows: list[Row], seed: str, command: str) -> str:
         date=datetime.now(UTC).strftime("%d %B %Y"),
         machine=machine(),
         versions=f"{versions}, {platform.python_implementation()}",
-        seed=seed,
-        command=command,
+        commands="\n".join(f"    {command}" for command in commands),
         table=as_markdown(rows),
         trouble=said if found else "Nothing went wrong.",
     )

@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import psutil
+
 from chaos import packets
 from chaos.faults import Fault
 from chaos.line import Line
@@ -65,6 +67,8 @@ async def on_lines(inject: Inject, name: str, plan: Plan, row: Row, times: int) 
     async with open_lines(plan, plan.sub(name)) as world:
         traffic = start_traffic(plan, row, world, name)
         quota = Quota(times, plan.seconds)
+        hub = psutil.Process(world.stack.hub.pid)
+        before = hub.memory_info().rss, hub.num_fds()
         await asyncio.gather(
             *(
                 _hit_again_and_again(site.line, inject, quota, plan.rng(name, number))
@@ -74,6 +78,9 @@ async def on_lines(inject: Inject, name: str, plan: Plan, row: Row, times: int) 
         )
         await traffic.stop()
         row.times += quota.done
+        files = hub.num_fds() - before[1]
+        row.note(f"hub {(hub.memory_info().rss - before[0]) / 2**20:+.0f} MiB, {files:+d} files")
+        row.expect(files < 5 * plan.links, f"the hub has {files} more open files")
         check_agents(world, row)
 
 

@@ -146,7 +146,7 @@ async def frozen(plan: Plan, row: Row, times: int) -> None:
 async def stopped(plan: Plan, row: Row, times: int) -> None:
     """SIGTERM: answers that end within the drain are whole, chats go on at the next hub."""
     went_on = 0
-    async with small_world(plan.sub("hub-stopped")) as (world, _), new_client() as client:
+    async with small_world(plan.sub("hub-stopped")) as (world, stub), new_client() as client:
         place = world.sites[0].place
         for _ in range(times):
             chats = [await Chat.ask(client, place, 200, 20) for _ in range(CHATS)]
@@ -154,11 +154,15 @@ async def stopped(plan: Plan, row: Row, times: int) -> None:
             calls = [
                 asyncio.create_task(run_events(client, place, row, short)) for _ in range(CHATS)
             ]
+            too_long = [asyncio.create_task(_told_the_end(client, place, row)) for _ in range(2)]
             await asyncio.sleep(1.0)
             began = time.monotonic()
             world.stack.hub.signal(signal.SIGTERM)
             row.times += 1
             await asyncio.gather(*calls)
+            row.expect(all(await asyncio.gather(*too_long)), "a long answer ended without a word")
+            is_freed = await until(lambda: not stub.open_requests(API), 1.0)
+            row.expect(is_freed, "the server still works for answers that the stop has ended")
             code = await asyncio.to_thread(world.stack.hub.wait, 20)
             row.expect(code == 0, f"the hub's exit code is {code}")
             await asyncio.to_thread(world.stack.start_hub)

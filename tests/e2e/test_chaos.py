@@ -112,10 +112,10 @@ def test_the_table_and_the_page_tell_all() -> None:
     assert table.splitlines()[0].count("|") == len(HEADER) + 1
     assert "another" in table
     assert trouble_of([good, bad]) == ["another: it broke | so"]
-    page = as_page([good, bad], "s33d", "make chaos")
+    page = as_page([good, bad], ["make chaos  # seed s33d"])
     assert "s33d" in page
     assert "- another: it broke" in page
-    assert "Nothing went wrong." in as_page([good], "s", "make chaos")
+    assert "Nothing went wrong." in as_page([good], ["make chaos"])
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
