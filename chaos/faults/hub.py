@@ -75,6 +75,10 @@ async def killed(plan: Plan, row: Row, times: int) -> None:
             await asyncio.sleep(rng.choice([0.0, 1.0, 3.0]))
             await asyncio.to_thread(world.stack.start_hub)
             row.pause(time.monotonic() - down_at)
+            # The agent comes back at a time of its own choice, the later the longer the hub is away.
+            await asyncio.to_thread(
+                world.stack.wait_provider, world.person, "box", "running", BACK_S
+            )
             row.expect(
                 await until(lambda: not stub.open_requests(API), FREED_S),
                 "requests still run whose clients the hub took with it",

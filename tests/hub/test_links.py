@@ -7,7 +7,7 @@ import pytest
 
 from tests.rig.waiting import eventually_async
 from tests.tunnel.memory import MemoryCarrier, carrier_pair
-from underpass.core.errors import AppError, NotFound, StorageError
+from underpass.core.errors import AppError, LinkRefused, NotFound, StorageError
 from underpass.hub import links as module
 from underpass.hub.links import LinkCredential, Links
 from underpass.tunnel.link import Link, receive_hello
@@ -129,6 +129,43 @@ async def test_the_room_hears_everything_in_order(rig: Rig) -> None:
     )
     assert rig.links.of("ses_1") is None
     assert rig.links.counts() == {"up": 0, "down": 0, "streams": 0, "window_bytes": 0}
+
+
+async def test_an_agent_that_was_replaced_while_it_was_cut_off_does_not_take_over_again(
+    rig: Rig,
+) -> None:
+    """It never heard that another one came; it hears it when it is back, and leaves."""
+    older, carrier = await rig.connect()
+    carrier.cut()
+    newer, _ = await rig.connect()
+    await rig.heard("ses_1: up", "ses_1: down", "ses_1: closed replaced", "ses_1: up")
+    await rig.connect(older)
+    assert older.is_closed
+    assert isinstance(older.close_error, LinkRefused)
+    assert older.close_error.code == "replaced"
+    assert newer.is_up
+    await newer.close("done")
+    again, _ = await rig.connect()
+    assert again.is_up
+
+
+async def test_an_agent_whose_grace_is_over_begins_anew(rig: Rig) -> None:
+    """Nobody took over meanwhile: its old link's name is no reason to send it away."""
+    agent, carrier = await rig.connect()
+    link = rig.links.of("ses_1")
+    assert link is not None
+    carrier.cut()
+    await eventually_async(lambda: not link.is_up, 5, "down")
+    await link.close("grace", code="gone")
+    near, far = carrier_pair()
+    dialling = asyncio.ensure_future(agent.serve(near))
+    hello = await receive_hello(far)
+    near.cut()
+    await rig.links.serve(far, hello, BOX)  # and its first WELCOME is lost
+    await dialling
+    await rig.connect(agent)
+    assert agent.is_up
+    assert agent.is_fresh
 
 
 async def test_a_lost_first_welcome_begins_no_second_link(rig: Rig) -> None:

@@ -24,7 +24,7 @@ from underpass.core.errors import (
     RemoteProtocolError,
 )
 from underpass.core.ids import new_id
-from underpass.tunnel.link import Carrier, Link, LinkState, Stream
+from underpass.tunnel.link import Carrier, Link, LinkState, Stream, refuse
 from underpass.tunnel.protocol.flow import Budget
 from underpass.tunnel.protocol.handshake import Hello
 from underpass.tunnel.protocol.hub import HubLink
@@ -34,6 +34,9 @@ MAX_NEWS = 1000
 """Control messages of one link that may wait; more, and log lines are lost before the link is."""
 MAX_NEWS_BYTES = 4 << 20
 """And so many bytes of them: as objects they take up to thirty times as much."""
+MAX_ENDED = 10_000
+"""So many ended links are remembered, about 2 MB."""
+REPLACED = "Another agent took over this session."
 
 _log = structlog.get_logger("underpass.links")
 
@@ -116,6 +119,8 @@ class Links:
         self._budget = Budget(memory_bytes)
         self._by_id: dict[str, LiveLink] = {}
         self._by_owner: dict[str, LiveLink] = {}
+        self._ended: dict[str, str] = {}
+        """Link id → owner, of links that are over: an agent may not have heard of its link's end."""
         self._serving: set[asyncio.Task[Any]] = set()
         self._is_draining = False
         self._is_stopping = False
@@ -130,7 +135,12 @@ class Links:
 
     async def serve(self, carrier: Carrier, hello: Hello, credential: LinkCredential) -> None:
         """Drive the agent's link over this carrier until the carrier ends."""
-        live = self._find(hello, credential) or self._begin(credential)
+        live = self._find(hello, credential)
+        if live is None and self._is_outlived(hello, credential):
+            _log.info("link refused", owner=credential.id, code="replaced")
+            await refuse(carrier, "replaced", REPLACED)
+            return
+        live = live or self._begin(credential)
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
@@ -208,6 +218,15 @@ class Links:
             live = newest if newest is not None and newest.core.is_begun_by(hello) else None
         return live if live is not None and not live.link.is_closed else None
 
+    def _is_outlived(self, hello: Hello, credential: LinkCredential) -> bool:
+        """Whether this agent's link ended before the one that its session has now began.
+
+        It was cut off (a frozen machine, a lost network) when another agent took over, and has
+        not heard of that: the newest agent has the session, not the one that dialled last.
+        """
+        has_newer = credential.id in self._by_owner
+        return has_newer and self._ended.get(hello.link_id or "") == credential.id
+
     def _begin(self, credential: LinkCredential) -> LiveLink:
         """A new link. One that its session had before is over: the newest agent wins."""
         before = self._by_owner.get(credential.id)
@@ -219,7 +238,10 @@ class Links:
         return live
 
     def _forget(self, live: LiveLink) -> None:
-        self._by_id.pop(live.link.link_id or "", None)
+        self._by_id.pop(live.core.link_id, None)
+        self._ended[live.core.link_id] = live.credential.id
+        if len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
         if self._by_owner.get(live.credential.id) is live:
             del self._by_owner[live.credential.id]
 
@@ -294,7 +316,7 @@ class LiveLink:
     async def _attend(self, before: LiveLink | None) -> None:
         if before is not None:
             # The older agent's end is told before the newer one's beginning.
-            await before.link.close("Another agent took over this session.", code="replaced")
+            await before.link.close(REPLACED, code="replaced")
             await asyncio.wait({before._task})
         await self._news.get()  # the first news is always UP
         attendant = await self._greet()
