@@ -294,3 +294,22 @@ async def test_stop_and_renew_at_once(world: World) -> None:
         await world.until_ended(session.id)
         await world.pass_time(60)
         assert world.cluster.alive() == []
+
+
+async def test_the_old_job_does_not_outlive_its_time(world: World) -> None:
+    """Also where nobody but the hub watches it, and a request never ends."""
+    session, agent, tunnel_id = await world.running(params={"time": "2:00:00"})
+    live = await world.live(session.id)
+    spec = live.record.spec | {"watches_time": True}
+    ends_at = world.clock.now() + 2 * HOUR
+    live.record = await world.store.sessions.update(
+        session.id, spec=spec, wall_time_ends_at=ends_at
+    )
+    await world.sessions.renew(world.alice, session.id)
+    _successor, younger = await next_of(world, session.id)
+    agent.link.request(answering=1)
+    await answers(world, younger, tunnel_id)
+    await world.pass_time(HOUR)
+    assert (await world.get(session.id)).status == "running"
+    await world.pass_time(HOUR)
+    assert agent.link.last("session.stop")["reason"] == "walltime"

@@ -201,6 +201,8 @@ def _is_to_be_renewed(session: SessionRecord, facts: Facts, now: float) -> bool:
 
 def _handed_over(session: SessionRecord, facts: Facts, now: float, limits: Limits) -> Action | None:
     """A successor has its tunnels: what still passes here is finished, and then it ends."""
+    if facts.ends_itself_at is not None and now >= facts.ends_itself_at:
+        return Stop(EndReason.WALLTIME)
     if facts.report is not None and facts.report.phase is JobPhase.ENDED:
         return _ended_by_job(facts, now, limits)
     # After a restart of the hub its agent may still bring answers.

@@ -110,8 +110,8 @@ class Places:
                 code="cluster_missing",
                 hint=f"Yours are: {', '.join(r.name for r in usable)}."
                 if usable
-                else "Run `underpass clusters join` on a machine of yours, or `underpass tunnel` "
-                "inside a session that you have.",
+                else "Run `underpass clusters join` on a machine of yours, `underpass sessions start "
+                "--here` on a login node, or `underpass tunnel` inside a session that you have.",
             )
         for record in usable:
             if id_or_name in (record.id, record.name):

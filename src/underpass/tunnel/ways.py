@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,20 +74,30 @@ class Ways:
 
         Raises DialError (no way does, just now) or LinkRefused (the hub itself says no).
         """
-        routes = [*self._routes, *(self._relays.routes() if self._relays is not None else ())]
-        routes.sort(key=lambda route: route.word != self.via)  # stable: else in their order
         waiting: dict[asyncio.Task[WebSocketCarrier], Route] = {}
         faults: list[tuple[Route, DialError]] = []
         try:
-            for route in routes:
+            for route in self._ordered():
                 waiting[asyncio.ensure_future(dial(route.way, token))] = route
-                is_last = route is routes[-1]
-                found = await self._first(waiting, faults, None if is_last else HEAD_START_S)
+                found = await self._first(waiting, faults, HEAD_START_S)
                 if found is not None:
                     return found
+            found = await self._first(waiting, faults, None)
+            if found is not None:
+                return found
         finally:
             await _drop(waiting)
         raise _none_works(faults)
+
+    def _ordered(self) -> Iterator[Route]:
+        """The one that worked last first; the login node's are looked for when they are needed."""
+        own = sorted(self._routes, key=lambda route: route.word != self.via)  # stable
+        relayed = self._relays.routes if self._relays is not None else list
+        if self.via == LOGIN_NODE:
+            yield from relayed()
+        yield from own
+        if self.via != LOGIN_NODE:
+            yield from relayed()
 
     async def _first(
         self,

@@ -275,3 +275,20 @@ async def test_join_finds_it(site: Site) -> None:
     alone = {"PATH": site.environment()["PATH"].split(":")[0]}  # this machine has a Slurm
     assert checked_kind(None, alone) == "pbs"
     assert checked_kind("pbs", site.environment()) == "pbs"
+
+
+async def test_a_server_without_history(site: Site) -> None:
+    """Its finished jobs are not shown; the job's own folder tells."""
+    cluster = site.cluster()
+    await cluster.submit(site.order())
+    site.say(qstat={"err": "qstat: PBS is not configured to keep job history\n", "code": 1})
+    with pytest.raises(SchedulerSilent):
+        await cluster.poll([site.tag])
+    site.say()
+    assert await site.look(cluster) is not None
+    assert "-x" not in site.asked("qstat")[-1]
+    (site.job / "exit").write_text("0\n")
+    site.jobs({})
+    ended = await site.look(cluster)
+    assert ended is not None
+    assert (ended.phase, ended.exit_code) == (JobPhase.ENDED, 0)

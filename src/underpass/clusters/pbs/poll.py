@@ -31,6 +31,8 @@ class Watch:
         self._folders = folders
         self._user = user
         self._last: dict[str, JobReport] = {}
+        self._history: tuple[str, ...] = ("-x",)
+        """The option that shows finished jobs, too."""
 
     async def poll(self, tags: Sequence[str]) -> list[JobReport]:
         """What is known of these launches. Raises SchedulerSilent when PBS does not answer."""
@@ -68,12 +70,15 @@ class Watch:
         ids = list(dict.fromkeys(job_ids))[:MAX_IDS]
         if not ids:
             return []
-        answer = await self._commands.ask("qstat", "-x", "-f", "-F", "json", *ids)
+        answer = await self._commands.ask("qstat", *self._history, "-f", "-F", "json", *ids)
+        if self._history and "history" in answer.err.lower():
+            self._history = ()  # this server keeps none: ended jobs are looked up in their folders
+            return await self.show(ids)
         if text.is_json(answer.out):
             return text.jobs(answer.out)
         if not _is_none_known(answer):
             # Some versions escape nothing in a job's variables: then it is no JSON.
-            answer = await self._commands.ask("qstat", "-x", "-f", *ids)
+            answer = await self._commands.ask("qstat", *self._history, "-f", *ids)
             rows = text.jobs(answer.out)
             if not rows and not _is_none_known(answer):
                 raise SchedulerSilent(f"qstat failed: {answer.words or 'it said nothing'}.")
