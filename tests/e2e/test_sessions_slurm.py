@@ -328,3 +328,20 @@ def test_the_wall_time_drains(lab: Lab) -> None:
     ended = lab.ended("walltime")
     assert ended["status"] == "stopped"
     eventually(lambda: lab.rig.queue() == [], 20, "the job is gone")
+
+
+def test_a_renewal_is_a_new_job_under_the_same_name(lab: Lab) -> None:
+    """Asked for while the old job runs; the provider moves, and the old job leaves the queue."""
+    first = lab.running()
+    provider = lab.stack.wait_provider(lab.alice, "box", "running")
+    path = f"/api/sessions/{first['id']}/renew"
+    assert lab.stack.api(lab.alice).post(path).status == 202
+    lab.until(lambda one: one["id"] != first["id"], 60, "the successor took over")
+    second = lab.session()
+    assert second["status"] == "running"
+    assert second["job_id"] != first["job_id"]
+    assert lab.stack.wait_provider(lab.alice, "box", "running")["id"] == provider["id"]
+    assert lab.ask() == 200
+    jobs = [second["job_id"]]
+    eventually(lambda: [row[0] for row in lab.rig.queue()] == jobs, 40, "the old job is gone")
+    assert lab.ask() == 200

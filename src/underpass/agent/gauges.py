@@ -12,6 +12,8 @@ from underpass.agent.gpus import Gpus
 from underpass.agent.meter import Meter
 
 EVERY_S = 15.0
+FIRST_S = 2.0
+"""The link is not up before."""
 MOST_OF_THE_TIME = 0.02
 """A driver that takes long to answer is asked so seldom that asking takes no more of the time than this."""
 
@@ -38,6 +40,7 @@ class Gauges:
     async def run(self) -> None:
         """For ever."""
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(min(FIRST_S, self._every_s))
         while True:
             began_at = loop.time()
             self._say(await self.message())
