@@ -11,6 +11,7 @@ import typer
 from underpass.cli import options
 from underpass.cli.output import note
 from underpass.config import HubConfig, hub_config_file
+from underpass.core import collector
 
 
 def hub(
@@ -51,6 +52,7 @@ def hub(
 
 def run_hub(settings: HubConfig) -> None:
     """Runs a hub on uvloop until it is told to stop."""
+    collector.rest()
     import uvloop
 
     from underpass.hub import logs
@@ -66,6 +68,7 @@ def run_hub(settings: HubConfig) -> None:
 
 async def _say_ready(running: Any, url: str) -> None:
     """The one calm line, and on a new hub the first admin's link."""
+    collector.settle()
     public = running.services.config.public_url or url
     note(f"Underpass hub ready at {public}")
     token = await running.setup_token()
