@@ -7,5 +7,6 @@ idle     what a tunnel costs a hub while nothing happens
 runs     many chat runs at once on one hub, each with a watcher
 opening  how long the app takes to open in a browser
 browser  what a long answer and a long chat cost their page; trace measures it
+peers    asyncssh and LiteLLM's proxy beside `ssh -R` and Underpass, with and without TLS
 report   the table of the tunnel, and docs/performance.md; lines: the one of AI Chat
 """

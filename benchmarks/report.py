@@ -149,6 +149,12 @@ processes named; a frame is judged by the longest task of the page's main thread
 answer is mixed Markdown: each 300 bytes hold a heading, a formula, a table, a list and coloured code."""
 
 
+PEERS = """What people would take instead, beside Underpass in one run; `make bench ARGS="--only peers"`
+installs it once, about 300 MB. `ssh -R` and asyncssh carry bytes; LiteLLM's proxy is put in front of such
+a tunnel to have keys and models. CPU is that of all processes on the way: of LiteLLM, sshd and ssh; of
+hub and agent; with TLS, of nginx too, which ends it in front of the hub."""
+
+
 def tunnel_section(plan: Plan) -> str:
     """What the figures of the tunnel mean."""
     return TUNNEL.format(rounds=plan.rounds, rate=plan.rate, chunk=plan.chunk_bytes)

@@ -1,0 +1,191 @@
+"""`python -m benchmarks.peers`: what people would take instead, and Underpass, in one run under one load.
+
+ssh         OpenSSH's `ssh -R`: bytes only, no sign-in, no routes, nothing resumed
+asyncssh    the same by a well-kept library in Python: what Python costs by itself
+litellm     LiteLLM's proxy over `ssh -R`: the gateway that people put in front of a tunnel
+underpass   hub and agent; and again with TLS up to the agent, ended by nginx as sites do it
+
+CPU is that of all processes on the way, per chunk of a stream and per small call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+import uvloop
+
+from benchmarks.load import run_calls, run_streams
+from benchmarks.measure import percentile
+from benchmarks.paths import Carriers, Way
+from tests.rig.processes import Process, free_port
+from tests.rig.sshd import Sshd
+from tests.rig.stack import Stack
+from tests.rig.stub import ROOT, StubProcess
+from tests.rig.tls import TlsFront, make_private_ca
+
+CALLERS = 4
+RATE = 200.0
+CHUNK_BYTES = 200
+ASYNCSSH = Path(__file__).parent / "peer_programs" / "asyncssh_ends.py"
+LITELLM_CONFIG = """
+model_list:
+  - model_name: stub
+    litellm_params: {{model: openai/stub, api_base: "http://127.0.0.1:{port}/v1", api_key: none}}
+litellm_settings: {{telemetry: false, drop_params: false}}
+"""
+LITELLM_READY_S = 120.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--streams", type=int, default=25)
+    arguments = parser.parse_args()
+    print(measure(arguments.rounds, arguments.seconds, arguments.streams))
+
+
+def measure(rounds: int = 3, seconds: float = 2.0, streams: int = 25) -> str:
+    """The table, in Markdown: a row for each way, medians over the rounds."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="underpass-bench-") as name, ExitStack() as ends:
+        ways = ends.enter_context(_open_ways(Path(name)))
+        for _ in range(rounds):
+            for way in ways:
+                found.setdefault(way.name, []).append(_measure(way, seconds, streams))
+    return _as_table(found, streams)
+
+
+# --- the ways ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_ways(folder: Path) -> Iterator[list[Way]]:
+    python = _peers_python()
+    with ExitStack() as ends:
+        stub = StubProcess(folder / "stub.log")
+        ends.callback(stub.stop)
+        ssh = _open_ssh(folder, stub, ends)
+        yield [
+            ssh,
+            _open_asyncssh(folder, stub, python, ends),
+            _open_litellm(folder, ssh, python, ends),
+            *_open_underpass(folder, stub, ends),
+        ]
+
+
+def _peers_python() -> str:
+    """The Python that the peers are installed for; installs them at the first time."""
+    script = [str(ROOT / "scripts" / "peers.sh")]
+    return subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def _open_ssh(folder: Path, stub: StubProcess, ends: ExitStack) -> Way:
+    sshd = Sshd(folder)
+    ends.callback(sshd.stop)
+    far = free_port()
+    command = sshd.ssh_command("-N", "-R", f"127.0.0.1:{far}:127.0.0.1:{stub.port}")
+    ssh = ends.enter_context(Process(command, folder / "ssh.log"))
+    ssh.wait_until_listening(far)
+    carriers = {"sshd": Carriers(sshd.process.pid), "ssh": Carriers(ssh.pid)}
+    return Way("ssh -R", far, "stub", carriers=carriers)
+
+
+def _open_asyncssh(folder: Path, stub: StubProcess, python: str, ends: ExitStack) -> Way:
+    port, far = free_port(), free_port()
+    server = Process([python, str(ASYNCSSH), "server", str(port)], folder / "asyncssh-server.log")
+    ends.enter_context(server)
+    server.wait_until_listening(port)
+    words = ["client", str(port), str(far), str(stub.port)]
+    client = Process([python, str(ASYNCSSH), *words], folder / "asyncssh-client.log")
+    ends.enter_context(client)
+    server.wait_until_listening(far)
+    carriers = {"server": Carriers(server.pid), "client": Carriers(client.pid)}
+    return Way("asyncssh", far, "stub", carriers=carriers)
+
+
+def _open_litellm(folder: Path, ssh: Way, python: str, ends: ExitStack) -> Way:
+    config, port = folder / "litellm.yaml", free_port()
+    config.write_text(LITELLM_CONFIG.format(port=ssh.port))
+    program = Path(python).with_name("litellm")
+    words = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    key = f"sk-{secrets.token_hex(16)}"
+    environment = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # it would be fetched from outside otherwise
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_MASTER_KEY": key,
+    }
+    proxy = Process([str(program), *words], folder / "litellm.log", environment)
+    ends.enter_context(proxy)
+    proxy.wait_until_listening(port, LITELLM_READY_S)
+    carriers = {"litellm": Carriers(proxy.pid), **ssh.carriers}
+    return Way("LiteLLM over ssh -R", port, "stub", key, carriers)
+
+
+def _open_underpass(folder: Path, stub: StubProcess, ends: ExitStack) -> list[Way]:
+    stack = Stack(folder)
+    ends.callback(stack.stop)
+    person = stack.add_person("bench")
+    hub = Carriers(stack.hub.pid)
+    plain = stack.open_tunnel(person, str(stub.port), "plain")
+    authority = make_private_ca(folder)
+    front = TlsFront(folder, authority, stack.port)
+    ends.callback(front.stop)
+    trust = {"UNDERPASS_CA_FILE": str(authority.ca_file)}
+    target = str(stub.port)
+    secure = stack.open_tunnel(person, target, "tls", hub_url=front.url, environment=trust)
+    agents = {"hub": hub, "agent": Carriers(plain.pid)}
+    with_tls = {"hub": hub, "agent": Carriers(secure.pid), "nginx": Carriers(front.process.pid)}
+    return [
+        Way("Underpass", stack.port, "plain/stub", person.key, agents),
+        Way("Underpass, TLS to the agent", stack.port, "tls/stub", person.key, with_tls),
+    ]
+
+
+# --- the load ------------------------------------------------------------------------------------
+
+
+def _measure(way: Way, seconds: float, streams: int) -> dict[str, float]:
+    before = _cpu_s(way)
+    results, _ = uvloop.run(run_streams(way, streams, RATE, seconds, CHUNK_BYTES))
+    chunks = sum(len(one.delays_ms) for one in results)
+    streamed = _cpu_s(way)
+    calls, took_ms = uvloop.run(run_calls(way, CALLERS, seconds))
+    return {
+        "chunk": 1e6 * (streamed - before) / chunks,
+        "call": 1e6 * (_cpu_s(way) - streamed) / calls,
+        "calls": calls / seconds,
+        "p50": percentile(took_ms, 0.5),
+    }
+
+
+def _cpu_s(way: Way) -> float:
+    return sum(carriers.cpu_s() for carriers in way.carriers.values())
+
+
+def _as_table(found: dict[str, list[dict[str, float]]], streams: int) -> str:
+    medians = {
+        name: {what: median(one[what] for one in rounds) for what in rounds[0]}
+        for name, rounds in found.items()
+    }
+    ssh = medians["ssh -R"]
+    load = f"{streams} streams × {RATE:g}/s × {CHUNK_BYTES} B; {CALLERS} callers"
+    heads = ["CPU a chunk, µs", "of ssh -R's", "CPU a call, µs", "calls /s", "call p50, ms"]
+    lines = [f"| {' | '.join([load, *heads])} |", f"|---|{'---:|' * len(heads)}"]
+    for name, one in medians.items():
+        lines.append(
+            f"| {name} | {one['chunk']:.1f} | {one['chunk'] / ssh['chunk']:.2f} "
+            f"| {one['call']:,.0f} | {one['calls']:,.0f} | {one['p50']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
