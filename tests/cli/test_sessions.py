@@ -115,3 +115,41 @@ async def test_not_signed_in_is_one_line(
     said = await terminal.run("sessions", "ls")
     assert said.code == 1
     assert "underpass login" in said.err
+
+
+async def test_keep_and_renew(shell: Terminal) -> None:
+    """What a session does in time is chosen at the start; a successor takes the name over."""
+    words = ("sessions", "start", "--template", "demo", "--param", "pace=0", "--wait")
+    started = await shell.run(*words, "--name", "box", "--idle", "30m", "--wake", "--time", "2h")
+    assert started.code == 0, started
+    first = json.loads((await shell.run("sessions", "show", "box", "--json")).out)
+    assert (first["params"]["idle"], first["params"]["wake"]) == ("30m", True)
+    assert (await shell.run("sessions", "keep", "box")).err == "box: running\n"
+    renewed = await shell.run("sessions", "renew", "box", "--wait")
+    assert renewed.code == 0, renewed
+    assert "a successor was asked for (box-next)" in renewed.err
+
+    async def has_taken_over() -> bool:
+        now = json.loads((await shell.run("sessions", "show", "box", "--json")).out)
+        return bool(now["id"] != first["id"])
+
+    await eventually_async(has_taken_over, 30)
+    await shell.run("sessions", "stop", "box")
+    await ended(shell, "box")
+    await ended(shell, "box-before")
+    refused = await shell.run("sessions", "keep", "box")
+    assert (refused.code, "Restart it" in refused.err) == (1, True)
+
+
+async def test_a_login_node_is_needed_for_here(
+    shell: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that says so, and no session is made; a cluster beside it is a contradiction."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    said = await shell.run("sessions", "start", "--template", "demo", "--here")
+    assert said.code == 1
+    assert "There is no Slurm and no PBS on this machine." in said.err
+    both = await shell.run("sessions", "start", "--template", "demo", "--here", "--cluster", "lab")
+    assert both.code == 1
+    assert "leave --cluster out" in both.err
+    assert "No sessions." in (await shell.run("sessions", "ls")).err

@@ -60,3 +60,17 @@ async def test_live_ones_are_told_from_ended_ones(store: Store, alice: UserRecor
     assert ended == {SessionStatus.STOPPED, SessionStatus.FAILED}
     assert live == set(SessionStatus) - ended
     assert len(await store.sessions.all()) == len(SessionStatus)
+
+
+async def test_a_name_moves_from_one_to_another_at_once(
+    store: Store, session: SessionRecord, alice: UserRecord
+) -> None:
+    """In one transaction: the name is there at every moment, and a clash changes nothing."""
+    other = SessionRecord(id="ses_2", owner_id=alice.id, name="box-next", created_at=3.0)
+    await store.sessions.add(other)
+    await store.sessions.rename({session.id: "box-before", other.id: session.name})
+    assert (await store.sessions.get(other.id)).name == session.name
+    assert (await store.sessions.get(session.id)).name == "box-before"
+    with pytest.raises(Conflict):
+        await store.sessions.rename({session.id: "x", other.id: "x"})
+    assert (await store.sessions.get(session.id)).name == "box-before"

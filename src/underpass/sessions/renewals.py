@@ -164,18 +164,22 @@ class Renewals:
         """Names and notes: from now on the successor is the session."""
         name = str(live.record.spec.get("takes_name") or live.record.name)
         spec = {k: v for k, v in live.record.spec.items() if k not in ("renews", "takes_name")}
+        names: dict[str, str] = {}
         if before is not None:
             old = before.record
-            changes: dict[str, Any] = {"spec": old.spec | {"handed_over": True}}
+            changed = old.spec | {"handed_over": True}
             if old.name == name:
-                changes["name"] = await self._free(old.owner_id, f"{name}-before")
+                names[old.id] = await self._free(old.owner_id, f"{name}-before")
                 # Should somebody start it again, it is a session with a provider of its own.
-                changes["spec"] |= {"tunnel": changes["name"]}
-            await self._room.change(before, **changes)
+                changed |= {"tunnel": names[old.id]}
             spec["renewed"] = old.id
         taken = await self._room.store.sessions.find_by_name(live.record.owner_id, name)
-        is_free = taken is None or taken.id == live.record.id
-        await self._room.change(live, spec=spec, **({"name": name} if is_free else {}))
+        if taken is None or taken.id in (live.record.id, *names):
+            names[live.record.id] = name
+        await self._room.store.sessions.rename(names)
+        if before is not None:
+            await self._room.change(before, spec=changed)
+        await self._room.change(live, spec=spec)
         since = in_words(self._room.clock.now() - live.record.created_at)
         await self._room.note(live.record.id, "took_over", f"It took over after {since}.")
 

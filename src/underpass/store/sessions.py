@@ -1,5 +1,6 @@
 """Sessions: compute that users asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +112,14 @@ class Sessions(Repository[SessionRecord]):
         """The owner's session of that name that is not removed, or None."""
         kept = SESSIONS.c.removed_at.is_(None)
         return await self._one(SESSIONS.c.owner_id == owner_id, SESSIONS.c.name == name, kept)
+
+    async def rename(self, names: Mapping[str, str]) -> None:
+        """Give sessions (by id) other names, one after the other and in one transaction: a name that
+        moves from one to another is never missing. Raises Conflict where one is taken."""
+        async with self._database.write() as connection:
+            for session_id, name in names.items():
+                where = SESSIONS.c.id == session_id
+                await connection.execute(SESSIONS.update().where(where).values(name=name))
 
     async def by_token_hash(self, hashed: str) -> SessionRecord | None:
         """The session whose token has this hash, or None."""
