@@ -1,10 +1,14 @@
 """The text of a job."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.clusters.conftest import order
 from underpass.agent.spec import AgentSpec
 from underpass.clusters.script import (
+    MANY,
     Surroundings,
     agent_words,
     child_environment,
@@ -62,3 +66,47 @@ def test_orders_show_no_secret() -> None:
     """The repr of an order has neither its token nor its environment."""
     assert "ups_secret" not in repr(order(env={"HF_TOKEN": "hf_secret"}))
     assert "hf_secret" not in repr(order(env={"HF_TOKEN": "hf_secret"}))
+
+
+HOSTILE = (
+    "a b",
+    "it's",
+    '"q"',
+    "$(touch pwned)",
+    "`id`",
+    "x\ny",
+    "{rank}{port}",
+    "-n",
+    "",
+    "é",
+    "*",
+    "\\",
+)
+
+
+def test_words_stay_words_on_many_machines(tmp_path: Path) -> None:
+    """Whatever they hold; only `{rank}` and `{master}` are filled in, and each machine has its own."""
+    # Each part ends when it sees the other's file: the end of one is the end of all.
+    show = (
+        "import json, os, sys, time\n"
+        "mine, theirs, *words = sys.argv[1:]\n"
+        "open(mine + '.new', 'w').write(json.dumps(words)); os.rename(mine + '.new', mine)\n"
+        "while not os.path.exists(theirs): time.sleep(0.01)"
+    )
+    srun = tmp_path / "srun"
+    srun.write_text(
+        '#!/bin/bash\nwhile [ "$1" != /bin/bash ]; do shift; done\nSLURM_PROCID=0 "$@"\n'
+    )
+    srun.chmod(0o755)
+    words = [sys.executable, "-c", show]
+    places = [str(tmp_path / "first"), str(tmp_path / "other")]
+    first = [*words, *places, "{rank}", "{master}", *HOSTILE]
+    other = [*words, *places[::-1], "{rank}", "{master}", *HOSTILE, "--headless"]
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "MASTER_ADDR": "10.0.0.9"}
+    command = ["/bin/bash", "-c", MANY, "underpass-many", "2", str(len(first)), *first, *other]
+    subprocess.run(command, env=environ, cwd=tmp_path, timeout=30, capture_output=True)
+    for part, rank, more in (("first", "0", []), ("other", "1", ["--headless"])):
+        filled = [word.replace("{rank}", rank) for word in HOSTILE]
+        got = json.loads((tmp_path / part).read_text())
+        assert got == [rank, "10.0.0.9", *filled, *more]
+    assert not (tmp_path / "pwned").exists()
