@@ -34,6 +34,8 @@ class Line:
         self.bytes_passed = 0
         self.source = "127.0.0.1"
         self.cut_at: int | None = None
+        self.is_refusing = False
+        """New connections are reset."""
         self._server: asyncio.Server | None = None
         self._pairs: set[Pair] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -229,6 +231,9 @@ class Near(asyncio.Protocol):
 
     async def _connect(self) -> None:
         loop, line = asyncio.get_running_loop(), self._line
+        if line.is_refusing:
+            _reset(self.transport)
+            return
         try:
             transport, _ = await loop.create_connection(
                 lambda: Far(self.pair), "127.0.0.1", line.target_port, local_addr=(line.source, 0)

@@ -222,15 +222,43 @@ async def _stores_again(world: World, within_s: float = 15.0) -> bool:
 async def database_locked(plan: Plan, row: Row, times: int) -> None:
     """Another program holds the SQLite database for 20 s: models are served, chats end whole."""
     async with small_world(plan.sub("db-locked")) as (world, _):
-        path = world.stack.data_dir / "underpass.db"
+        await _without_database(
+            plan, row, times, world, lambda: asyncio.to_thread(_hold_database, world.stack)
+        )
 
-        def hold() -> None:
-            with contextlib.closing(sqlite3.connect(path, timeout=30)) as other:
-                other.execute("BEGIN EXCLUSIVE")
-                time.sleep(20)
-                other.rollback()
 
-        await _without_database(plan, row, times, world, lambda: asyncio.to_thread(hold))
+def _hold_database(stack: Stack) -> None:
+    path = stack.data_dir / "underpass.db"
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(20)
+        other.rollback()
+
+
+async def database_locked_and_cut(plan: Plan, row: Row, times: int) -> None:
+    """Agents lose their line and come back while nothing can be stored: afterwards all is known."""
+    async with open_lines(plan, plan.sub("db-locked-cut")) as world:
+        traffic = start_traffic(plan, row, world, "db-locked-cut")
+        api = world.stack.api(world.person)
+
+        def all_run() -> bool:
+            return all(one["status"] == "running" for one in api.items("/api/tunnels"))
+
+        for _ in range(times):
+            lines = [site.line for site in world.sites if site.line is not None]
+            for line in lines:
+                line.is_refusing = True
+                line.reset()
+            await asyncio.sleep(1)
+            holding = asyncio.create_task(asyncio.to_thread(_hold_database, world.stack))
+            await asyncio.sleep(1)
+            for line in lines:
+                line.is_refusing = False
+            row.times += 1
+            await holding
+            row.expect(await until(all_run, 15), "a tunnel is not running although its link is up")
+        await traffic.stop()
+        check_agents(world, row)
 
 
 async def database_gone(plan: Plan, row: Row, times: int) -> None:
@@ -380,6 +408,7 @@ FAULTS = [
     Fault("hub-stopped", "hub: SIGTERM in mid-answer", 3, stopped),
     Fault("disk-full", "hub: disk full for 5 s", 3, disk_full),
     Fault("db-locked", "hub: database locked for 20 s", 1, database_locked),
+    Fault("db-locked-cut", "hub: database locked, all links cut", 1, database_locked_and_cut),
     Fault("db-gone", "hub: PostgreSQL gone for 20 s", 1, database_gone, why_no_postgres),
     Fault("clock", "hub: clock set by an hour, and back", 4, clock, why_no_clock),
     Fault("memory", "hub: 256 MiB of memory, clients that never read", 100, memory),

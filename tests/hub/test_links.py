@@ -24,6 +24,11 @@ class PlayedSessions:
         self.trouble: AppError | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.is_full = False
+
+    def check_disk(self) -> None:
+        if self.is_full:
+            raise StorageError("The disk is full.")
 
     async def link_up(self, session_id: str, link: Link) -> "PlayedAttendant":
         if self.trouble is not None:
@@ -48,13 +53,15 @@ class PlayedAttendant:
         self.room.heard.append(f"{self.name}: {message['type']}")
         if message["type"] == "bad":
             raise ValueError("a bug")
-        if message["type"] == "full":
-            raise StorageError("The disk is full.")
+        if message["type"] == "unstorable":
+            raise StorageError("The database failed.")
+        self.room.check_disk()
 
     async def link_down(self) -> None:
         self.room.heard.append(f"{self.name}: down")
 
     async def link_up_again(self) -> None:
+        self.room.check_disk()
         self.room.heard.append(f"{self.name}: up again")
 
     async def link_closed(self, reason: str) -> None:
@@ -209,13 +216,32 @@ async def test_the_end_of_the_older_comes_before_the_newer(rig: Rig) -> None:
     assert first.is_closed
 
 
-async def test_one_odd_message_ends_nothing(rig: Rig) -> None:
-    """Neither a bug of ours nor a full disk takes the link away."""
+async def test_one_odd_message_ends_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a bug of ours nor something that can never be stored takes the link away."""
+    monkeypatch.setattr(module, "SAID_AGAIN_S", 0.0)
     agent, _ = await rig.connect()
-    for kind in ("bad", "full", "good"):
+    for kind in ("bad", "unstorable", "good"):
         agent.send_control({"type": kind})
-    await rig.heard("ses_1: up", "ses_1: bad", "ses_1: full", "ses_1: good")
+    await rig.heard("ses_1: up", "ses_1: bad", "ses_1: unstorable", "ses_1: good")
     assert agent.is_up
+
+
+async def test_news_that_cannot_be_stored_now_is_told_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that comes back while the disk is full is known to be back once it is not."""
+    monkeypatch.setattr(module, "FIRST_AGAIN_S", 0.01)
+    monkeypatch.setattr(module, "LONGEST_AGAIN_S", 0.01)
+    agent, carrier = await rig.connect()
+    await rig.heard("ses_1: up")
+    rig.room.is_full = True
+    carrier.cut()
+    await rig.connect(agent)
+    await rig.heard("ses_1: up", "ses_1: down")
+    agent.send_control({"type": "later"})
+    await asyncio.sleep(0)
+    rig.room.is_full = False
+    await rig.heard("ses_1: up", "ses_1: down", "ses_1: up again", "ses_1: later")
 
 
 async def test_a_session_that_is_gone_turns_its_agent_away(rig: Rig) -> None:

@@ -22,6 +22,7 @@ from underpass.core.errors import (
     NotAllowed,
     NotFound,
     RemoteProtocolError,
+    StorageError,
 )
 from underpass.core.ids import new_id
 from underpass.tunnel.link import Carrier, Link, LinkState, Stream, refuse
@@ -34,6 +35,11 @@ MAX_NEWS = 1000
 """Control messages of one link that may wait; more, and log lines are lost before the link is."""
 MAX_NEWS_BYTES = 4 << 20
 """And so many bytes of them: as objects they take up to thirty times as much."""
+PASSING = frozenset({"session.log", "session.gauges", "session.progress"})
+"""What may be lost while more waits than may: the next of them says more, or as much."""
+FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.2, 5.0
+SAID_AGAIN_S = 60.0
+"""What is told again while nothing can be stored: at first soon, and for how long."""
 MAX_ENDED = 10_000
 """So many ended links are remembered, about 2 MB."""
 REPLACED = "Another agent took over this session."
@@ -295,7 +301,7 @@ class LiveLink:
         if self._news.qsize() < MAX_NEWS and self._bytes_waiting < MAX_NEWS_BYTES:
             self._bytes_waiting += size
             self._news.put_nowait(_Said(message, size))
-        elif message.get("type") == "session.log":
+        elif message.get("type") in PASSING:
             self._lost_lines += 1
         else:
             self._close_soon("Too many messages at once.", "flood")
@@ -325,7 +331,7 @@ class LiveLink:
         while True:
             news = await self._news.get()
             try:
-                await self._tell(attendant, news)
+                await self._tell_again(attendant, news)
             except AppError as error:
                 _log.warning("news of a link not taken", owner=self.credential.id, code=error.code)
             except Exception as error:  # noqa: BLE001 (one agent's odd message must not end its link)
@@ -345,9 +351,27 @@ class LiveLink:
             await self.link.close(error.message, code="gone")
         return None
 
-    async def _tell(self, attendant: Attendant, news: News | _Said) -> None:
+    async def _tell_again(self, attendant: Attendant, news: News | _Said) -> None:
+        """Tells it until it is stored: a link that came back while the database was locked would
+        else be `reconnecting` for ever. What an agent said may be what cannot be stored: that is
+        given up after a while. Raises AppError."""
         if isinstance(news, _Said):
             self._bytes_waiting -= news.size
+        pause_s, waited_s = FIRST_AGAIN_S, 0.0
+        while True:
+            try:
+                await self._tell(attendant, news)
+                return
+            except StorageError as error:
+                if isinstance(news, _Said) and waited_s >= SAID_AGAIN_S:
+                    raise
+                _log.warning("news of a link waits", owner=self.credential.id, code=error.code)
+            await asyncio.sleep(pause_s)
+            waited_s += pause_s
+            pause_s = min(2 * pause_s, LONGEST_AGAIN_S)
+
+    async def _tell(self, attendant: Attendant, news: News | _Said) -> None:
+        if isinstance(news, _Said):
             await attendant.on_control(news.message)
         elif news is News.UP:
             await attendant.link_up_again()
@@ -357,5 +381,5 @@ class LiveLink:
             error = self.link.close_error
             await attendant.link_closed(error.code if error else "closed")
         if self._lost_lines:
-            _log.warning("log lines lost", owner=self.credential.id, batches=self._lost_lines)
+            _log.warning("passing news lost", owner=self.credential.id, batches=self._lost_lines)
             self._lost_lines = 0
