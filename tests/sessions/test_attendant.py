@@ -84,3 +84,20 @@ async def test_a_node_whose_clock_is_wrong(world: World, skew_s: float) -> None:
     assert points[-1]["t"] == iso(now)
     await world.pass_time(60)
     assert (await world.get(session.id)).status == "running"
+
+
+async def test_the_way_out_is_said(world: World) -> None:
+    """With the hello, on the timeline, and whenever another is taken; what is not known is none."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="login")
+    agent = await world.agent(session.id)
+    await agent.say("agent.hello", version="1", host="gpu-17", via="login node")
+    shown = await world.sessions.show(world.alice, session.id)
+    assert shown["via"] == "login node"
+    texts = [event["text"] for event in shown["timeline"]]
+    assert "The agent on gpu-17 is connected through the login node." in texts
+    with world.watch() as page:
+        await agent.say("session.way", via="direct")
+        while (await anext(page)).item.get("via") != "direct":
+            pass  # what the hello changed is pushed before
+    await agent.say("session.way", via=["carrier pigeon"])
+    assert (await world.sessions.show(world.alice, session.id))["via"] is None
