@@ -7,7 +7,7 @@ import pytest
 
 from tests.agent.test_gpus import NVIDIA, program
 from tests.e2e.conftest import MakeStack
-from tests.e2e.test_sessions_local import _session
+from tests.e2e.test_sessions_local import _session, _wait_ended
 from tests.rig.needs import find_llama_server
 from tests.rig.waiting import eventually
 
@@ -57,6 +57,8 @@ def test_tokens_and_gpus_are_told(
         60,
         "an estimate, or it was faster than a look",
     )
+    assert api.post(f"/api/sessions/{session['id']}/stop").status == 202
+    _wait_ended(stack, alice, "box")
 
 
 def _signed_in(stack: Any, person: Any) -> dict[str, str]:

@@ -35,3 +35,6 @@ def test_unused_it_stops_and_a_message_wakes_it(make_stack: MakeStack) -> None:
     kinds = [event["kind"] for event in _session(stack, alice, "work")["timeline"]]
     assert kinds.count("submitted") == 2
     assert "idle_warning" in kinds
+    session = _session(stack, alice, "work")
+    assert api.post(f"/api/sessions/{session['id']}/stop").status == 202
+    assert _wait_ended(stack, alice, "work")["end_reason"] == "user"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conftest import MakeStack
 from tests.e2e.test_chat_runs import ask, numbers, reply
-from tests.e2e.test_sessions_local import STUB, _session, stack_root
+from tests.e2e.test_sessions_local import STUB, _session, _wait_ended, stack_root
 from tests.rig.waiting import eventually
 
 
@@ -47,3 +47,5 @@ def test_a_renewal_drops_no_stream(make_stack: MakeStack) -> None:
         "A new job has taken over." in api.get(f"/api/sessions/{first['id']}").json()["end_message"]
     )
     assert api.post("/v1/chat/completions", plain).status == 200
+    assert api.post(f"/api/sessions/{second['id']}/stop").status == 202
+    assert _wait_ended(stack, alice, "work")["end_reason"] == "user"
