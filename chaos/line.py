@@ -38,6 +38,8 @@ class Line:
         """New connections are reset."""
         self._server: asyncio.Server | None = None
         self._pairs: set[Pair] = set()
+        self.connecting: set[asyncio.Task[None]] = set()
+        """On their way to the target."""
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -67,9 +69,14 @@ class Line:
         assert self._server is not None
         assert self._watching is not None
         self._server.close()
-        self._watching.cancel()
-        for pair in list(self._pairs):
-            pair.reset()
+        under_way = [self._watching, *self.connecting]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        while self._pairs:
+            for pair in list(self._pairs):
+                pair.reset()
+            await asyncio.sleep(0)
 
     # --- faults: each answers whether there was a connection to hit ----------------------------
 
@@ -205,9 +212,12 @@ class Pair:
 
     def ended(self, *, up: bool, is_whole: bool) -> None:
         """One end said FIN (`is_whole`) or is gone."""
-        other = self.far if up else self.near
+        this, other = (self.near, self.far) if up else (self.far, self.near)
         was_alive, self.is_alive = self.is_alive, False
         if other is None or other.is_closing():
+            # Nobody is left whom this end could still hear from: half open it would stay for ever.
+            if this is not None:
+                this.abort()
             self.line.forget(self)
         elif was_alive and is_whole:
             other.write_eof()
@@ -221,13 +231,14 @@ class Near(asyncio.Protocol):
     def __init__(self, line: Line) -> None:
         self._line = line
         self._early: list[bytes] = []
-        self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.pair = Pair(self._line, self.transport)
         self._line.add(self.pair)
-        self._connecting = asyncio.create_task(self._connect())
+        connecting = asyncio.create_task(self._connect())
+        self._line.connecting.add(connecting)
+        connecting.add_done_callback(self._line.connecting.discard)
 
     async def _connect(self) -> None:
         loop, line = asyncio.get_running_loop(), self._line

@@ -12,6 +12,7 @@ from tests.rig.stack import Person, Stack
 from tests.rig.waiting import eventually_async
 
 CORPUS = Path(__file__).parents[2] / "web" / "src" / "stream" / "markdown" / "corpus.ts"
+CODE = '.is-answer pre > code[class^="language-"]'
 # What would run if anything did; `alert` is watched through the page's dialogs.
 ATTACKS = """<script>window.pwned = 1</script>
 
@@ -52,10 +53,10 @@ async def _trees(page: Page) -> list[str]:
     """What is drawn, once formulas and colours are."""
 
     async def is_drawn() -> bool:
-        rest = page.locator(".maths:not(.is-drawn)")
+        rest = page.locator(f".maths:not(.is-drawn), {CODE}:not(.is-coloured, .is-plain)")
         return await rest.count() == 0 and await page.get_by_label("Answer", exact=True).count() > 0
 
-    await eventually_async(is_drawn, 15, "every formula drawn")
+    await eventually_async(is_drawn, 15, "every formula drawn and every code block looked at")
     trees: list[str] = await page.evaluate(
         "[...document.querySelectorAll('.is-answer .md')].map((one) => one.innerHTML)"
     )

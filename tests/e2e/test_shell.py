@@ -173,6 +173,22 @@ async def test_the_palette_goes_everywhere(page: Page, place: Place) -> None:
     await expect(page).to_have_url(re.compile(r"/$"))
 
 
+async def test_a_late_word_about_a_closed_panel_does_not_close_the_next_one(page: Page) -> None:
+    """A browser tells of a closed dialog in a later turn; a busy one after the panel is open anew."""
+    field = page.get_by_role("combobox", name="Chats, models, pages and acts")
+    await page.keyboard.press("Control+k")
+    await expect(field).to_be_focused()
+    old = await page.query_selector("dialog.palette")
+    assert old is not None
+    await page.keyboard.press("Control+k")
+    await expect(field).to_have_count(0)
+    await page.keyboard.press("Control+k")
+    await expect(field).to_be_focused()
+    await old.dispatch_event("close")
+    await field.fill("look")
+    await expect(page.get_by_role("option", name="Look: dark")).to_be_visible()
+
+
 async def test_the_list_of_shortcuts_is_the_one_that_works(page: Page) -> None:
     """`?` opens it where nobody types, and writes a question mark where somebody does."""
     message = page.get_by_label("Message", exact=True)

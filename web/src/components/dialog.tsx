@@ -1,8 +1,8 @@
 import './dialog.css';
 import { X } from 'lucide';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from './icon';
+import { useModal } from './modal';
 
 interface DialogProps {
   readonly title: string;
@@ -10,22 +10,17 @@ interface DialogProps {
   readonly children: ComponentChildren;
 }
 
-/** A panel above the page. The browser keeps the focus in it and closes it on Escape. */
+/** A panel above the page. */
 export function Dialog({ title, onClose, children }: DialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
-  }, []);
+  const modal = useModal(onClose);
   return (
     <dialog
-      ref={dialog}
+      ref={modal.ref}
       class="dialog"
       aria-labelledby="dialog-title"
-      onClose={onClose}
+      onClose={modal.onClose}
       onClick={(event) => {
-        if (event.target === dialog.current) onClose();
+        if (event.target === modal.ref.current) onClose();
       }}
     >
       <div class="dialog-body">

@@ -1,7 +1,7 @@
 import './palette.css';
 import { useComputed, useSignal } from '@preact/signals';
 import { Search } from 'lucide';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import { now } from '../state/clock';
 import { rankEntries, type Entry } from '../state/palette';
 import { paletteEntries } from '../state/palette-entries';
@@ -9,6 +9,7 @@ import { moveActive } from '../state/picker';
 import { ChatSearch } from '../state/search';
 import { isPaletteOpen } from '../state/ui';
 import { Icon } from './icon';
+import { useModal } from './modal';
 
 function usePalette() {
   const search = useMemo(() => new ChatSearch(), []);
@@ -59,19 +60,14 @@ function Line({ entry, id, isActive, onPick, onHover }: LineProps) {
 
 /** Everything the page can do or show, by a few letters. */
 export function Palette() {
-  const dialog = useRef<HTMLDialogElement>(null);
   const { search, groups, entries, active, pick, onKeyDown, type, close } = usePalette();
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
-  }, []);
+  const { ref: dialog, onClose } = useModal(close);
   useEffect(() => {
     dialog.current?.querySelector('.is-active')?.scrollIntoView({ block: 'nearest' });
   }, [active.value]);
   const activeId = entries.value[active.value] === undefined ? undefined : `palette-${active.value}`;
   return (
-    <dialog ref={dialog} class="palette" aria-label="Commands" onClose={close} onKeyDown={onKeyDown} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog ref={dialog} class="palette" aria-label="Commands" onClose={onClose} onKeyDown={onKeyDown} onClick={(event) => event.target === dialog.current && close()}>
       <div class="palette-search">
         <Icon of={Search} size={17} />
         <input
