@@ -48,7 +48,9 @@ async def pick(page: Page, name: str) -> None:
     """Opens the picker, searches, chooses with Enter."""
     await page.get_by_role("button", name="Model:").click()
     await page.get_by_label("Search models").fill(name)
+    await expect(page.get_by_role("option").first).to_be_visible()
     await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Search models")).to_have_count(0)
     await expect(page.get_by_role("button", name="Model:")).to_contain_text(name)
 
 

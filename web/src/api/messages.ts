@@ -30,7 +30,7 @@ export interface ChatState {
 export const messages = {
   chat: (id: string) => call<Chat>('GET', at('chats', id)),
   createChat: (body: NewChat) => call<ChatSummary>('POST', at('chats'), { body }),
-  changeChat: (id: string, body: ChatState) => call<ChatSummary>('PATCH', at('chats', id), { body }),
+  changeChat: (id: string, body: ChatState, keepalive = false) => call<ChatSummary>('PATCH', at('chats', id), { body, keepalive }),
   send: (id: string, body: SendBody) => call<Sent>('POST', at('chats', id, 'messages'), { body }),
   goOn: (id: string, messageId: string, model: string) =>
     call<Sent>('POST', at('chats', id, 'messages', messageId, 'continue'), { body: { model } }),

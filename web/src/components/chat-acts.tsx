@@ -1,5 +1,5 @@
 import { Ghost } from 'lucide';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { path } from '../router';
 import { chatMenu } from '../state/chat-menu';
 import { chatIdOf } from '../state/conversations';
@@ -27,7 +27,7 @@ export function ChatActs() {
   const toggle = (): void => {
     isChatSettingsOpen.value = !isChatSettingsOpen.peek();
   };
-  useEffect(() => onAct('chat-settings', toggle), []);
+  useLayoutEffect(() => onAct('chat-settings', toggle), []);
   return (
     <div class="route-acts">
       {isTemporaryHere.value && <span class="route-temporary"><Icon of={Ghost} size={15} /> temporary</span>}

@@ -95,7 +95,8 @@ interface TextAreaProps {
 function TextArea({ composing, isTemporary, send }: TextAreaProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const text = composing.text.value;
-  useEffect(() => {
+  // Before the chat is drawn: a moment later the reader may have gone to another field.
+  useLayoutEffect(() => {
     if (window.matchMedia('(hover: hover)').matches) area.current?.focus();
   }, [composing]);
   useLayoutEffect(() => {

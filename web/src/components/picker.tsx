@@ -2,13 +2,13 @@ import './picker.css';
 import { useComputed, useSignal } from '@preact/signals';
 import { Plus, Search } from 'lucide';
 import type { RefObject } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { revivalOf } from '../state/acts';
 import { choose, route } from '../state/choice';
 import { now } from '../state/clock';
 import { favourites, preferencesTrouble, toggleFavourite } from '../state/preferences';
 import { firstActive, moveActive, pickerGroups, type PickerOption } from '../state/picker';
-import { providers } from '../state/store';
+import { providers, world } from '../state/store';
 import { openConnect } from '../state/ui';
 import { Icon } from './icon';
 import { groupLabel, PickerHead, PickerLine } from './picker-line';
@@ -61,13 +61,14 @@ function usePicker(onClose: () => void) {
 }
 
 function Empty({ isSearch }: { readonly isSearch: boolean }) {
+  if (!world.value.isKnown) return <p class="picker-empty">Looking for your models.</p>;
   if (isSearch) return <p class="picker-empty">Nothing matches. Search by model, provider, host, cluster, GPU or status.</p>;
   return <p class="picker-empty">No model is connected yet. Start a session, or open a tunnel to a model that you run.</p>;
 }
 
 /** Takes the focus, keeps the active line in view, and closes when something else is pressed. */
 function usePickerPage(box: RefObject<HTMLDivElement | null>, active: number, onClose: () => void): void {
-  useEffect(() => box.current?.querySelector('input')?.focus(), [box]);
+  useLayoutEffect(() => box.current?.querySelector('input')?.focus(), [box]);
   useEffect(() => {
     box.current?.querySelector('.is-active')?.scrollIntoView({ block: 'nearest' });
   }, [box, active]);

@@ -1,6 +1,6 @@
 import './route-line.css';
 import { ChevronDown, Menu } from 'lucide';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { route, type Route } from '../state/choice';
 import { now } from '../state/clock';
 import { onAct } from '../state/shortcuts';
@@ -66,7 +66,7 @@ export function RouteLine() {
     isPickerOpen.value = false;
     button.current?.focus();
   };
-  useEffect(() => onAct('model', () => (isPickerOpen.value = !isPickerOpen.peek())), []);
+  useLayoutEffect(() => onAct('model', () => (isPickerOpen.value = !isPickerOpen.peek())), []);
   const line = route.value;
   const places = line === null ? [] : routePlace(line, now.value);
   return (

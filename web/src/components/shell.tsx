@@ -1,6 +1,6 @@
 import './shell.css';
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useLayoutEffect } from 'preact/hooks';
 import { go, path } from '../router';
 import { removeChat } from '../state/chat-acts';
 import { chatIdOf } from '../state/conversations';
@@ -77,7 +77,7 @@ function goAndWrite(to: string): void {
 
 /** What the shortcuts of the whole page do. A press is left alone while a panel is open. */
 function useShellShortcuts(): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const unlessPanel = (act: () => void) => (): void => {
       if (!isPanelOpen.peek()) act();
     };

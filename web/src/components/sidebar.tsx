@@ -1,7 +1,7 @@
 import './sidebar.css';
 import { BookOpen, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, SquarePen, X } from 'lucide';
 import type { IconNode } from 'lucide';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { path } from '../router';
 import { chatSearch } from '../state/search';
 import { keysOf } from '../state/shortcuts';
@@ -82,7 +82,7 @@ function SearchField() {
 export function Sidebar() {
   const aside = useRef<HTMLElement>(null);
   const isOpen = isDrawerOpen.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     aside.current?.querySelector('a')?.focus();
     const onKey = (event: KeyboardEvent): void => {

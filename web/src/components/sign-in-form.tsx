@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { ApiError, toTrouble } from '../api/errors';
 import { auth } from '../api/hub';
 import type { Trouble } from '../api/types';
@@ -38,7 +38,7 @@ interface FieldProps {
 export function Field({ id, label, isSecret = false, autocomplete, value, onInput, help, isFirst = false }: FieldProps) {
   const input = useRef<HTMLInputElement>(null);
   // Not `autofocus`, which does nothing for a field that comes later, as that of the second step.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isFirst) input.current?.focus();
   }, [isFirst]);
   return (

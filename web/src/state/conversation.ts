@@ -81,8 +81,9 @@ export class Conversation {
     this.turnedTo.value = cell.id;
     const id = this.chatId.peek();
     if (id === null || head === null || head.startsWith(DRAFT)) return;
-    // It only remembers the view: a hub that does not take it changes nothing on the page.
-    void api.changeChat(id, { head_id: head }).catch(() => undefined);
+    // It only remembers the view: a hub that does not take it changes nothing on the page, and leaving the page is no
+    // reason to forget it.
+    void api.changeChat(id, { head_id: head }, true).catch(() => undefined);
   }
 
   /** Brings a message into view, in whatever branch it is. */

@@ -77,7 +77,10 @@ export function keysOf(id: ShortcutId): string {
 
 const acts = new Map<ShortcutId, () => void>();
 
-/** Says what a shortcut does while somebody can do it. Answers how to take it back. */
+/**
+ * Says what a shortcut does while somebody can do it. Answers how to take it back. Called before a frame is drawn (in a
+ * layout effect), so that what one sees answers to keys at once.
+ */
 export function onAct(id: ShortcutId, act: () => void): () => void {
   acts.set(id, act);
   return () => {
