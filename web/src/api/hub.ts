@@ -55,9 +55,18 @@ export interface NewKey {
   readonly secret: string;
 }
 
+export interface KeyIn {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly expires_at: string | null;
+  /** Null: all models. */
+  readonly model_allow: readonly string[] | null;
+  readonly requests_per_minute: number | null;
+  readonly tokens_per_day: number | null;
+}
+
 export const keys = {
   list: () => call<Page<Key>>('GET', at('keys')),
-  create: (body: { name: string; scopes: readonly string[]; expires_at?: string }) =>
-    call<NewKey>('POST', at('keys'), { body }),
+  create: (body: KeyIn) => call<NewKey>('POST', at('keys'), { body }),
   revoke: (id: string) => call<null>('DELETE', at('keys', id)),
 };

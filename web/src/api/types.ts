@@ -264,7 +264,20 @@ export interface Account {
   readonly name: string;
   readonly display_name: string | null;
   readonly is_admin: boolean;
+  /** A local account: its password can be changed here. */
+  readonly has_password: boolean;
   readonly hub: { readonly version: string; readonly url: string | null; readonly name: string | null };
+}
+
+/** A browser in which one is signed in. */
+export interface SignIn {
+  readonly id: string;
+  readonly created_at: string | null;
+  readonly last_seen_at: string | null;
+  readonly expires_at: string | null;
+  readonly user_agent: string;
+  readonly address: string;
+  readonly current: boolean;
 }
 
 export interface Cluster extends ClusterRef {
@@ -282,6 +295,8 @@ export interface Key {
   readonly expires_at: string | null;
   readonly revoked_at: string | null;
   readonly last_used_at: string | null;
+  readonly requests_per_minute: number | null;
+  readonly tokens_per_day: number | null;
 }
 
 export interface TemplateParam {

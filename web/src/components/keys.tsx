@@ -2,50 +2,38 @@ import './keys.css';
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { toTrouble } from '../api/errors';
-import { keys as api, type NewKey } from '../api/hub';
+import { keys as api, type KeyIn, type NewKey } from '../api/hub';
 import type { Key, Trouble } from '../api/types';
 import { now } from '../state/clock';
 import { hidden } from '../state/store';
 import { removeWithUndo } from '../state/undo';
 import { ago } from '../words';
 import { CopyButton } from './copy';
+import { KeyForm } from './key-form';
 import { TroubleNote } from './trouble';
-
-const SCOPES = [
-  { id: 'gateway', words: 'Use models through /v1' },
-  { id: 'read', words: 'See sessions, tunnels and providers' },
-  { id: 'sessions', words: 'Start and stop sessions' },
-] as const;
-
-const DAY_S = 86_400;
-const LIVES = [
-  { days: 30, words: '30 days' },
-  { days: 90, words: '90 days' },
-  { days: 365, words: 'one year' },
-  { days: 0, words: 'until revoked' },
-] as const;
 
 function useKeys() {
   const all = useSignal<readonly Key[] | null>(null);
   const trouble = useSignal<Trouble | null>(null);
   const fresh = useSignal<NewKey | null>(null);
   const isBusy = useSignal(false);
-  const attempt = async (work: () => Promise<void>): Promise<void> => {
+  const attempt = async (work: () => Promise<void>): Promise<boolean> => {
     isBusy.value = true;
     trouble.value = null;
     try {
       await work();
+      return true;
     } catch (error) {
       trouble.value = toTrouble(error);
+      return false;
     } finally {
       isBusy.value = false;
     }
   };
   const load = () => attempt(async () => void (all.value = (await api.list()).items));
-  const create = (name: string, scopes: readonly string[], days: number) =>
+  const create = (wanted: KeyIn) =>
     attempt(async () => {
-      const expires = days === 0 ? {} : { expires_at: new Date(Date.now() + days * DAY_S * 1000).toISOString() };
-      fresh.value = await api.create({ name, scopes, ...expires });
+      fresh.value = await api.create(wanted);
       all.value = [fresh.value.key, ...(all.peek() ?? [])];
     });
   const revoke = (key: Key): void => {
@@ -70,54 +58,17 @@ function Secret({ fresh, onDone }: { readonly fresh: NewKey; readonly onDone: ()
   );
 }
 
-interface CreateProps {
-  readonly isBusy: boolean;
-  readonly onCreate: (name: string, scopes: readonly string[], days: number) => void;
-}
-
-function CreateForm({ isBusy, onCreate }: CreateProps) {
-  const name = useSignal('');
-  const scopes = useSignal<readonly string[]>(['gateway']);
-  const days = useSignal(90);
-  const toggle = (id: string, isOn: boolean): void => {
-    scopes.value = isOn ? [...scopes.value, id] : scopes.value.filter((other) => other !== id);
-  };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    if (name.value.trim() === '' || scopes.value.length === 0 || isBusy) return;
-    onCreate(name.value.trim(), scopes.value, days.value);
-    name.value = '';
-  };
-  return (
-    <form class="key-form" onSubmit={submit} aria-label="Create a key">
-      <div class="field">
-        <label for="key-name">Name</label>
-        <input id="key-name" class="input" required placeholder="notebook" autocomplete="off" value={name.value} onInput={(event) => (name.value = event.currentTarget.value)} />
-      </div>
-      <div class="field">
-        <label for="key-life">Works for</label>
-        <select id="key-life" class="input" value={String(days.value)} onChange={(event) => (days.value = Number(event.currentTarget.value))}>
-          {LIVES.map((life) => <option key={life.days} value={String(life.days)}>{life.words}</option>)}
-        </select>
-      </div>
-      <fieldset class="choice key-scopes">
-        <legend>May</legend>
-        {SCOPES.map(({ id, words }) => (
-          <label key={id}>
-            <input type="checkbox" checked={scopes.value.includes(id)} onChange={(event) => toggle(id, event.currentTarget.checked)} />
-            {words}
-          </label>
-        ))}
-      </fieldset>
-      <div><button type="submit" class="button is-main" aria-disabled={isBusy || scopes.value.length === 0}>Create key</button></div>
-    </form>
-  );
-}
-
 function lifeOf(key: Key, at: number): string {
   if (key.expires_at === null) return 'works until revoked';
   const day = new Date(key.expires_at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
   return Date.parse(key.expires_at) < at ? `expired on ${day}` : `works until ${day}`;
+}
+
+/** What it may use, and how much, where that is not all. */
+function limitWords(key: Key): string {
+  const minute = key.requests_per_minute === null ? null : `${key.requests_per_minute.toLocaleString()} requests a minute`;
+  const day = key.tokens_per_day === null ? null : `${key.tokens_per_day.toLocaleString()} tokens a day`;
+  return [key.model_allow === null ? null : `only ${key.model_allow.join(', ')}`, minute, day].filter((part) => part !== null).join(' · ');
 }
 
 function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () => void }) {
@@ -127,8 +78,9 @@ function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () 
       <div class="key-words">
         <span class="row-name">{item.name}</span> <code>{`${item.prefix}…`}</code>
         <p class="row-facts">{[item.scopes.join(', '), lifeOf(item, now.value), used].join(' · ')}</p>
+        {limitWords(item) !== '' && <p class="row-facts">{limitWords(item)}</p>}
       </div>
-      <button type="button" class="button is-small is-bad" onClick={onRevoke}>Revoke</button>
+      <button type="button" class="button is-small is-bad" aria-label={`Revoke ${item.name}`} onClick={onRevoke}>Revoke</button>
     </li>
   );
 }
@@ -145,7 +97,8 @@ export function KeysSection() {
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
       {fresh.value !== null && <Secret fresh={fresh.value} onDone={() => (fresh.value = null)} />}
       {shown.length > 0 && <ul class="rows">{shown.map((key) => <KeyRow key={key.id} item={key} onRevoke={() => revoke(key)} />)}</ul>}
-      <CreateForm isBusy={isBusy.value} onCreate={(name, scopes, days) => void create(name, scopes, days)} />
+      <KeyForm isBusy={isBusy.value} onCreate={(wanted) => create(wanted)} />
+      <p class="quiet">Settings for your programs, filled in: <a href="/tools">Connect tools</a>.</p>
     </section>
   );
 }

@@ -38,6 +38,7 @@ const agreed: {
   readonly message: Agrees<ours.Message, Schemas['MessageOut']>;
   readonly provider: Agrees<ours.Provider, Schemas['ProviderOut']>;
   readonly session: Agrees<ours.Session, Schemas['SessionOut']>;
+  readonly signIn: Agrees<ours.SignIn, Schemas['SignInOut']>;
   readonly template: Agrees<ours.Template, Schemas['TemplateOut']>;
   readonly timings: Agrees<ours.Timings, Schemas['TimingsOut']>;
   readonly recoveryCodes: Agrees<ours.RecoveryCodes, Schemas['RecoveryCodesOut']>;
@@ -46,7 +47,7 @@ const agreed: {
   readonly tunnel: Agrees<ours.Tunnel, Schemas['TunnelOut']>;
 } = {
   account: true, authState: true, chat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
-  message: true, provider: true, session: true, template: true, timings: true, tunnel: true,
+  message: true, provider: true, session: true, signIn: true, template: true, timings: true, tunnel: true,
   recoveryCodes: true, twoStep: true, twoStepSecret: true,
 };
 export default agreed;

@@ -2632,6 +2632,8 @@ export interface components {
         MeOut: {
             /** Display Name */
             display_name: string;
+            /** Has Password */
+            has_password: boolean;
             hub: components["schemas"]["HubOut"];
             /** Id */
             id: string;

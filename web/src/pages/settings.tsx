@@ -1,22 +1,21 @@
 import './settings.css';
-import { useSignal } from '@preact/signals';
 import { Keyboard } from 'lucide';
-import { toTrouble } from '../api/errors';
-import type { Trouble } from '../api/types';
+import { me as api } from '../api/account';
+import { AccountSection, PasswordSection } from '../components/account-section';
 import { ExchangeSection } from '../components/exchange-section';
 import { Icon } from '../components/icon';
 import { KeysSection } from '../components/keys';
+import { useListing } from '../components/listing';
 import { PresetsSection } from '../components/presets-section';
 import { Page } from '../components/shell';
+import { SignInsSection } from '../components/sign-ins-section';
 import { Status } from '../components/status';
 import { TroubleNote } from '../components/trouble';
 import { TwoStepSection } from '../components/two-step-section';
 import { splitModelId } from '../state/choice';
-import { closeAll } from '../state/conversations';
-import { forgetDrafts } from '../state/drafts';
 import { chooseSendKey, favourites, preferencesTrouble, preferTheme, sendKey, toggleFavourite } from '../state/preferences';
 import { isMac } from '../state/shortcuts';
-import { account, leave, providers } from '../state/store';
+import { account, providers } from '../state/store';
 import { theme, type Theme } from '../state/theme';
 import { openShortcuts } from '../state/ui';
 
@@ -96,38 +95,15 @@ function FavouritesSection() {
   );
 }
 
-function AccountSection() {
-  const trouble = useSignal<Trouble | null>(null);
-  const me = account.value;
-  const signOut = async (): Promise<void> => {
-    try {
-      await leave();
-      closeAll();
-      forgetDrafts();
-    } catch (error) {
-      trouble.value = toTrouble(error);
-    }
-  };
-  if (me === null) return null;
-  return (
-    <section class="section" aria-labelledby="account">
-      <h2 id="account">Account</h2>
-      <p class="section-lead">
-        Signed in as <strong>{me.display_name ?? me.name}</strong>
-        {me.is_admin ? ', who can manage this hub.' : '.'}
-      </p>
-      {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
-      <div><button type="button" class="button" onClick={() => void signOut()}>Sign out</button></div>
-    </section>
-  );
-}
-
 export function SettingsPage() {
   const hub = account.value?.hub;
+  const signIns = useListing(() => api.signIns());
   return (
     <Page title="Settings">
       <AccountSection />
+      <PasswordSection onChanged={() => void signIns.load()} />
       <TwoStepSection />
+      <SignInsSection all={signIns} />
       <LookSection />
       <WritingSection />
       <FavouritesSection />

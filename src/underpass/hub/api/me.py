@@ -30,6 +30,7 @@ class MeOut(BaseModel):
     name: str
     display_name: str
     is_admin: bool
+    has_password: bool
     scopes: list[str]
     limits: LimitsShape = LimitsShape()
     hub: HubOut
@@ -69,6 +70,7 @@ async def me(caller: Caller, services: ServicesDep, url: PublicUrl) -> MeOut:
         name=user.name,
         display_name=user.display_name,
         is_admin=user.is_admin,
+        has_password=user.password_hash is not None,
         scopes=sorted(caller.scopes),
         limits=LimitsShape(
             requests_per_minute=caller.user_limits.requests_per_minute,
