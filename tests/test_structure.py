@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "config": set(),
     "manual": set(),
+    "tools": set(),
     "tunnel.protocol": set(),
     "tunnel": {"tunnel.protocol"},
     "store": set(),
@@ -32,9 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent": {"config", "clusters", "tunnel", "tunnel.protocol"},
     "hub": {
         *{"chat", "gateway", "sessions", "providers", "registry", "clusters", "store", "tunnel"},
-        *{"tunnel.protocol", "config", "manual"},
+        *{"tunnel.protocol", "config", "manual", "tools"},
     },
-    "cli": {"hub", "agent", "demo", "store", "clusters", "sessions", "tunnel", "config", "manual"},
+    "cli": {
+        *{"hub", "agent", "demo", "store", "clusters", "sessions", "tunnel", "config", "manual"},
+        "tools",
+    },
 }
 
 # What the base install does not have: only the rooms of the hub may need it.
@@ -45,7 +49,10 @@ HUB_ONLY_PACKAGES = {
 }
 # The hub's settings, which nobody loads but a hub.
 OF_A_HUB = {"underpass.config.hub", "underpass.config.openid", "underpass.config.reference"}
-BASE_ROOMS = {"core", "config", "tunnel", "tunnel.protocol", "clusters", "agent", "demo", "manual"}
+BASE_ROOMS = {
+    *{"core", "config", "tunnel", "tunnel.protocol", "clusters", "agent", "demo", "manual"},
+    "tools",
+}
 
 # The protocol's core decides and never acts: time, chance and the network are handed in.
 IMPURE_MODULES = {"asyncio", "socket", "ssl", "time", "random", "secrets", "os", "threading"}

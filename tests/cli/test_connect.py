@@ -5,7 +5,7 @@ import json
 from tests.fakes.model import ScriptedModel
 from tests.fakes.terminal import Terminal
 from tests.hub.conftest import RunningHub
-from underpass.cli.tools import TOOLS
+from underpass.tools import TOOLS
 
 
 async def test_the_list(terminal: Terminal) -> None:

@@ -342,7 +342,7 @@ async def test_the_first_paint_needs_little_script(context: BrowserContext, plac
 
 PAGES = (
     *("/", "/?temporary=1", "/sessions", "/sessions/new", "/providers", "/settings"),
-    *("/shared", "/manual", "/connect", "/chat/a/b", "/chat/cht_none"),
+    *("/tools", "/shared", "/manual", "/connect", "/chat/a/b", "/chat/cht_none"),
 )
 
 

@@ -16,6 +16,7 @@ const SessionPage = lazy(async () => (await import('./pages/session')).SessionPa
 const SessionsPage = lazy(async () => (await import('./pages/sessions')).SessionsPage);
 const NewSessionPage = lazy(async () => (await import('./pages/sessions')).NewSessionPage);
 const SettingsPage = lazy(async () => (await import('./pages/settings')).SettingsPage);
+const ToolsPage = lazy(async () => (await import('./pages/tools')).ToolsPage);
 const SharedPage = lazy(async () => (await import('./pages/shared')).SharedPage);
 
 /** The chat is what people open; the code of every other page comes when it is wanted. */
@@ -26,6 +27,7 @@ const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
   [/^\/sessions\/[^/]+$/, SessionPage],
   [/^\/providers/, ProvidersPage],
   [/^\/settings/, SettingsPage],
+  [/^\/tools$/, ToolsPage],
   [/^\/shared(\/|$)/, SharedPage],
   [/^\/manual/, ManualPageView],
 ];

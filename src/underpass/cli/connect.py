@@ -11,10 +11,8 @@ from underpass.cli.client import HubClient, run
 from underpass.cli.client import connect as connect_hub
 from underpass.cli.output import note, print_json
 from underpass.cli.providers import models_of
-from underpass.cli.tools import TOOLS, Facts
 from underpass.core.names import close_matches
-
-NO_MODEL = "PROVIDER/MODEL"
+from underpass.tools import NO_MODEL, TOOLS, Facts
 
 
 def connect(

@@ -1,21 +1,13 @@
 """What `/api/chats` gives out has the shapes that it promises, quickly, whatever is put in."""
 
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.model import ScriptedModel, scripted_model
+from tests.fakes.model import ScriptedModel
 from tests.hub.conftest import Browser, RunningHub
 from underpass.hub.api.chat_shapes import MessageOut, SentOut, WholeChatOut
 from underpass.store import ChatRecord, MessageRecord, UserRecord
-
-
-@pytest.fixture
-async def model(hub: RunningHub, alice: UserRecord) -> AsyncIterator[ScriptedModel]:
-    """alice's model."""
-    async with scripted_model(hub.services, alice) as model:
-        yield model
 
 
 @pytest.fixture

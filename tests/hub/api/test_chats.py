@@ -3,22 +3,14 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.fakes.model import ScriptedModel, scripted_model
+from tests.fakes.model import ScriptedModel
 from tests.hub.conftest import Browser, RunningHub
 from tests.rig.waiting import eventually_async
 from underpass.store import UserRecord
-
-
-@pytest.fixture
-async def model(hub: RunningHub, alice: UserRecord) -> AsyncIterator[ScriptedModel]:
-    """alice's model."""
-    async with scripted_model(hub.services, alice) as model:
-        yield model
 
 
 @pytest.fixture

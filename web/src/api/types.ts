@@ -280,6 +280,17 @@ export interface SignIn {
   readonly current: boolean;
 }
 
+/** Settings for a program that uses the hub; a key goes in the place of `placeholder`. */
+export interface Tool {
+  readonly name: string;
+  readonly title: string;
+  readonly where: string;
+  readonly language: string;
+  readonly settings: string;
+  readonly placeholder: string;
+  readonly model: string;
+}
+
 export interface Cluster extends ClusterRef {
   readonly host: string | null;
   readonly status: 'online' | 'offline';

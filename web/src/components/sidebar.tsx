@@ -1,5 +1,5 @@
 import './sidebar.css';
-import { BookOpen, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, SquarePen, X } from 'lucide';
+import { BookOpen, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, SquarePen, Terminal, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { path } from '../router';
@@ -36,6 +36,7 @@ function Foot() {
       </button>
       <NavLink href="/sessions" icon={Server}>Sessions</NavLink>
       <NavLink href="/providers" icon={Plug}>Providers</NavLink>
+      <NavLink href="/tools" icon={Terminal}>Connect tools</NavLink>
       <NavLink href="/shared" icon={Share2}>Shared with you</NavLink>
       <NavLink href="/settings" icon={Settings}>Settings</NavLink>
       <NavLink href="/manual" icon={BookOpen}>Manual</NavLink>

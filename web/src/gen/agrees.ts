@@ -42,12 +42,13 @@ const agreed: {
   readonly template: Agrees<ours.Template, Schemas['TemplateOut']>;
   readonly timings: Agrees<ours.Timings, Schemas['TimingsOut']>;
   readonly recoveryCodes: Agrees<ours.RecoveryCodes, Schemas['RecoveryCodesOut']>;
+  readonly tool: Agrees<ours.Tool, Schemas['ToolOut']>;
   readonly twoStep: Agrees<ours.TwoStep, Schemas['TwoStepOut']>;
   readonly twoStepSecret: Agrees<ours.TwoStepSecret, Schemas['SecretOut']>;
   readonly tunnel: Agrees<ours.Tunnel, Schemas['TunnelOut']>;
 } = {
   account: true, authState: true, chat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
-  message: true, provider: true, session: true, signIn: true, template: true, timings: true, tunnel: true,
+  message: true, provider: true, session: true, signIn: true, template: true, timings: true, tool: true, tunnel: true,
   recoveryCodes: true, twoStep: true, twoStepSecret: true,
 };
 export default agreed;

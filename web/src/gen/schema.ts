@@ -1611,6 +1611,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description All tools that are known here.
+         */
+        get: operations["list_tools_api_tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tools/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Tool
+         * @description One of them.
+         */
+        get: operations["show_tool_api_tools__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tunnels": {
         parameters: {
             query?: never;
@@ -2566,6 +2606,13 @@ export interface components {
             /** Next */
             next?: string | null;
         };
+        /** ListOf[ToolOut] */
+        ListOf_ToolOut_: {
+            /** Items */
+            items: components["schemas"]["ToolOut"][];
+            /** Next */
+            next?: string | null;
+        };
         /** ListOf[TunnelOut] */
         ListOf_TunnelOut_: {
             /** Items */
@@ -3400,6 +3447,28 @@ export interface components {
             reasoning_s?: number | null;
             /** Tokens Per S */
             tokens_per_s: number | null;
+        };
+        /**
+         * ToolOut
+         * @description One tool: where its settings go and what they are, with `placeholder` where a key goes.
+         *
+         *     `language`: what they are written in, as code blocks name it; empty for words.
+         */
+        ToolOut: {
+            /** Language */
+            language: string;
+            /** Model */
+            model: string;
+            /** Name */
+            name: string;
+            /** Placeholder */
+            placeholder: string;
+            /** Settings */
+            settings: string;
+            /** Title */
+            title: string;
+            /** Where */
+            where: string;
         };
         /**
          * TranscriptOut
@@ -6811,6 +6880,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TemplateOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_tools_api_tools_get: {
+        parameters: {
+            query?: {
+                /** @description Which model to fill in; without it the first that runs. */
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_tool_api_tools__name__get: {
+        parameters: {
+            query?: {
+                /** @description Which model to fill in; without it the first that runs. */
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
                 };
             };
             /** @description Validation Error */

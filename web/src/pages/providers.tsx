@@ -65,7 +65,7 @@ function Programs() {
   return (
     <section class="section" aria-label="For programs">
       <h2>For programs</h2>
-      <p class="section-lead">Any OpenAI-compatible client reaches the same models here, with <a href="/settings">a key</a>.</p>
+      <p class="section-lead">Any OpenAI-compatible client reaches the same models here, with <a href="/settings">a key</a>. <a href="/tools">Connect tools</a> has their settings, filled in.</p>
       <div class="paste">
         <code tabindex={0}>{address}</code>
         <CopyButton text={() => address} label="Copy the base URL" />

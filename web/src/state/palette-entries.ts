@@ -1,5 +1,5 @@
 import {
-  BookOpen, Bot, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Plug, Plus, Server, Settings, Share2, SquarePen, Sun,
+  BookOpen, Bot, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Plug, Plus, Server, Settings, Share2, SquarePen, Sun, Terminal,
 } from 'lucide';
 import type { IconNode } from 'lucide';
 import { exchange } from '../api/library';
@@ -25,6 +25,7 @@ function pages(): readonly Entry[] {
     page('Sessions', '/sessions', Server, 'jobs'),
     page('Start a session', '/sessions/new', Plus, 'launch job template'),
     page('Providers', '/providers', Plug, 'endpoints models'),
+    page('Connect tools', '/tools', Terminal, 'programs openai curl claude code editor settings'),
     page('Settings', '/settings', Settings, 'theme keys account preferences presets import export'),
     page('Shared with you', '/shared', Share2, 'links'),
     page('Manual', '/manual', BookOpen, 'help documentation'),

@@ -27,7 +27,7 @@ RESOURCES = (
         "events",
         "usage",
     ),
-    *("audit", "sessions", "templates", "clusters", "tunnels", "providers"),
+    *("audit", "sessions", "templates", "clusters", "tunnels", "providers", "tools"),
     *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )
 

@@ -1,4 +1,4 @@
-"""What each tool wants to be told, as its own documentation has it. Pure text."""
+"""What each tool wants to be told, as its own documentation has it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 USUAL_CONTEXT = 32_768
 USUAL_OUTPUT = 4_096
+NO_MODEL = "PROVIDER/MODEL"
+"""Stands where a model's id goes while there is none."""
+PLACEHOLDER = "up_YOUR_KEY"
+"""Stands where the key goes: a page or a person puts one there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Facts:
     @property
     def secret(self) -> str:
         """The key, or what stands in its place."""
-        return self.key or "up_YOUR_KEY"
+        return self.key or PLACEHOLDER
 
     @property
     def window(self) -> int:
@@ -46,6 +50,8 @@ class Tool:
     title: str
     where: str
     settings: Callable[[Facts], str]
+    language: str = ""
+    """What the text is written in, as code blocks name it; empty for words."""
 
 
 def _openai_python(facts: Facts) -> str:
@@ -103,6 +109,17 @@ def _continue(facts: Facts) -> str:
     defaultCompletionOptions:
       contextLength: {facts.window}
     roles: [chat, edit, apply]"""
+
+
+def _cline(facts: Facts) -> str:
+    # It knows nothing of a model that it has no list of: the window is typed by hand.
+    return f"""Settings, API Configuration:
+  API Provider          OpenAI Compatible
+  Base URL              {facts.base_url}
+  OpenAI API Key        {facts.secret}
+  Model ID              {facts.model}
+  Context Window Size   {facts.window}
+  Max Output Tokens     {_output(facts)}"""
 
 
 def _claude_code(facts: Facts) -> str:
@@ -176,17 +193,22 @@ or in its environment:
 
 
 TOOLS: dict[str, Tool] = {
-    "openai-python": Tool("OpenAI's Python client", "a Python file", _openai_python),
-    "curl": Tool("curl", "a shell", _curl),
-    "langchain": Tool("LangChain", "a Python file (pip install langchain-openai)", _langchain),
-    "aider": Tool("aider", "a shell", _aider),
-    "continue": Tool("Continue", "~/.continue/config.yaml", _continue),
-    "claude-code": Tool(
-        "Claude Code", "a shell (its server must offer /v1/messages)", _claude_code
+    "openai-python": Tool("OpenAI's Python client", "a Python file", _openai_python, "python"),
+    "curl": Tool("curl", "a shell", _curl, "bash"),
+    "langchain": Tool(
+        "LangChain", "a Python file (pip install langchain-openai)", _langchain, "python"
     ),
-    "codex": Tool("Codex", "~/.codex/config.toml (its server must offer /v1/responses)", _codex),
-    "zed": Tool("Zed", "settings.json", _zed),
-    "vscode": Tool("VS Code", "chatLanguageModels.json", _vscode),
+    "aider": Tool("aider", "a shell", _aider, "bash"),
+    "continue": Tool("Continue", "~/.continue/config.yaml", _continue, "yaml"),
+    "cline": Tool("Cline", "its settings in the editor", _cline),
+    "claude-code": Tool(
+        "Claude Code", "a shell (its server must offer /v1/messages)", _claude_code, "bash"
+    ),
+    "codex": Tool(
+        "Codex", "~/.codex/config.toml (its server must offer /v1/responses)", _codex, "toml"
+    ),
+    "zed": Tool("Zed", "settings.json", _zed, "json"),
+    "vscode": Tool("VS Code", "chatLanguageModels.json", _vscode, "json"),
     "open-webui": Tool("Open WebUI", "its admin pages", _open_webui),
 }
 

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from underpass.cli.tools import TOOLS, Facts
+from underpass.tools import TOOLS, Facts
 
 FACTS = Facts("https://hub.example.org", "box/org/Llama:8b", context=8192, key="up_secret")
 
@@ -63,3 +63,9 @@ def test_editors_are_json() -> None:
 def test_aider_names_the_provider_first() -> None:
     """It strips the first `openai/`, so that ids may hold slashes."""
     assert "--model openai/box/org/Llama:8b" in TOOLS["aider"].settings(FACTS)
+
+
+def test_cline_is_told_the_window() -> None:
+    """It cannot ask for it: the real one stands there to be typed."""
+    lines = TOOLS["cline"].settings(FACTS).splitlines()
+    assert any(line.split() == ["Context", "Window", "Size", "8192"] for line in lines)
