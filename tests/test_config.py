@@ -7,6 +7,7 @@ import pytest
 
 from underpass import config
 from underpass.config import AgentConfig, HubConfig, reference
+from underpass.config.in_force import in_force
 from underpass.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +29,26 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(
     settings = HubConfig.load({"port": 3, "host": None}, file)
     assert (settings.port, settings.host, settings.name) == (3, "variable", "file")
     assert settings.link_grace_s == 60
+
+
+def test_each_value_is_known_with_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag, the variable or the line of the file that it came from; secrets are not shown."""
+    text = 'name = "Lab"\nport = 1\n[openid.campus]\nissuer = "https://id.example"\n'
+    text += 'client_id = "a"\nclient_secret = "hush"\n'
+    file = write(tmp_path, text)
+    monkeypatch.setenv("UNDERPASS_DRAIN_S", "9")
+    monkeypatch.setenv("UNDERPASS_PORT", "")
+    monkeypatch.setenv("UNDERPASS_DATABASE_URL", "postgresql://u:hush@h/d")
+    found = {one.name: one for one in in_force(HubConfig.load({"host": "::1"}, file))}
+    assert (found["host"].value, found["host"].source) == ("::1", "the flag --host")
+    assert found["drain_s"].source == "the variable UNDERPASS_DRAIN_S"
+    assert found["name"].source == f"name in {file}"
+    assert found["port"].source == f"port in {file}"
+    assert found["keepalive_s"].is_default
+    assert found["openid"].value == "campus"
+    assert "hush" not in repr(found)
 
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

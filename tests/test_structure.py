@@ -48,7 +48,10 @@ HUB_ONLY_PACKAGES = {
     *{"pydantic", "pydantic_settings", "authlib", "joserfc", "segno"},
 }
 # The hub's settings, which nobody loads but a hub.
-OF_A_HUB = {"underpass.config.hub", "underpass.config.openid", "underpass.config.reference"}
+OF_A_HUB = {
+    *{"underpass.config.hub", "underpass.config.openid", "underpass.config.reference"},
+    "underpass.config.in_force",
+}
 BASE_ROOMS = {
     *{"core", "config", "tunnel", "tunnel.protocol", "clusters", "agent", "demo", "manual"},
     "tools",

@@ -17,6 +17,7 @@ CALLED = re.compile(
     r"""(?:fetch|import|EventSource|sendBeacon|\.src=)\(?["'`](?:https?:)?//[^"'`]*"""
 )
 
+ROOT = Path(__file__).parents[2]
 INDEX = "<!doctype html><title>Underpass</title>"
 SCRIPT = "console.log('underpass');" * 100
 
@@ -44,6 +45,14 @@ async def test_every_page_is_the_one_document(hub: RunningHub, ui: Path) -> None
         assert answer.headers["Cache-Control"] == "no-cache"
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert (await program.get("/chatty")).status == 404
+
+
+def test_every_page_of_the_router_is_served() -> None:
+    """What the pages' own table of addresses has can be reloaded."""
+    table = (ROOT / "web" / "src" / "app.tsx").read_text()
+    found = set(re.findall(r"\[/\^\\(/[a-z]+)", table))
+    assert {"/sessions", "/settings"} <= found
+    assert found <= set(PAGES)
 
 
 async def test_a_person_at_a_wrong_address_gets_a_page(hub: RunningHub, ui: Path) -> None:

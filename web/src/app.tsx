@@ -17,6 +17,8 @@ const SessionsPage = lazy(async () => (await import('./pages/sessions')).Session
 const NewSessionPage = lazy(async () => (await import('./pages/sessions')).NewSessionPage);
 const SettingsPage = lazy(async () => (await import('./pages/settings')).SettingsPage);
 const ToolsPage = lazy(async () => (await import('./pages/tools')).ToolsPage);
+const UsagePage = lazy(async () => (await import('./pages/usage')).UsagePage);
+const AdminPage = lazy(async () => (await import('./pages/admin/admin')).AdminPage);
 const SharedPage = lazy(async () => (await import('./pages/shared')).SharedPage);
 
 /** The chat is what people open; the code of every other page comes when it is wanted. */
@@ -27,7 +29,9 @@ const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
   [/^\/sessions\/[^/]+$/, SessionPage],
   [/^\/providers/, ProvidersPage],
   [/^\/settings/, SettingsPage],
+  [/^\/admin(\/|$)/, AdminPage],
   [/^\/tools$/, ToolsPage],
+  [/^\/usage$/, UsagePage],
   [/^\/shared(\/|$)/, SharedPage],
   [/^\/manual/, ManualPageView],
 ];

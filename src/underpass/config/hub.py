@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -34,6 +34,8 @@ class _Settings(BaseSettings):
         hide_input_in_errors=True,
         populate_by_name=True,
     )
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -63,9 +65,30 @@ class _Settings(BaseSettings):
         given = {name: value for name, value in flags.items() if value is not None}
         from_file = read_toml(file) if file is not None else {}
         try:
-            return cls(**given, _file=from_file)  # type: ignore[call-arg]
+            made = cls(**given, _file=from_file)  # type: ignore[call-arg]
         except ValidationError as error:
             raise cls._explain(error, given, from_file, file) from None
+        made._sources = {
+            name: cls._source(name, given, from_file, file) for name in made.model_fields_set
+        }
+        return made
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each setting's value came from, of those that were set: `the flag --port`."""
+        return self._sources
+
+    @classmethod
+    def _source(
+        cls, name: str, flags: Mapping[str, Any], from_file: Mapping[str, Any], file: Path | None
+    ) -> str:
+        if name in flags:
+            return flag_of(name)
+        variable = PREFIX + name.upper()
+        # An empty variable is none: `env_ignore_empty`.
+        if name in from_file and not os.environ.get(variable):
+            return f"{name} in {file}"
+        return f"the variable {variable}"
 
     @classmethod
     def _explain(
@@ -81,12 +104,7 @@ class _Settings(BaseSettings):
         if not name:
             return ConfigError(f"The settings do not fit together: {what}.")
         name = name.removeprefix(PREFIX.lower())
-        if name in flags:
-            source = flag_of(name)
-        elif name in from_file and (PREFIX + name.upper()) not in os.environ:
-            source = f"{name} in {file}"
-        else:
-            source = f"the variable {PREFIX}{name.upper()}"
+        source = cls._source(name, flags, from_file, file)
         whole = ".".join([name, *(str(part) for part in first["loc"][1:])])
         return wrong(whole, what, source, is_flag=name in flags)
 

@@ -20,8 +20,8 @@ STATIC = Path(__file__).parent / "static"
 MANUAL = Path(__file__).parents[1] / "manual"
 
 PAGES = (
-    *("/chat", "/clusters", "/connect", "/manual", "/providers", "/sessions", "/settings"),
-    *("/setup", "/shared", "/sign-in", "/users"),
+    *("/admin", "/chat", "/clusters", "/connect", "/manual", "/providers", "/sessions"),
+    *("/settings", "/setup", "/shared", "/sign-in", "/tools", "/usage"),
 )
 """Addresses of pages, each with all below it; `/` is one as well."""
 

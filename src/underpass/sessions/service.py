@@ -179,6 +179,12 @@ class Sessions:
         await self._stop(live)
         return live.record
 
+    async def stop_anybodys(self, session_id: str) -> dict[str, Any]:
+        """An admin asks a session to end; it is shown as `everybodys` does. Raises NotFound."""
+        live = await self._room.live_of(session_id)
+        await self._stop(live, EndReason.CANCELLED, "An admin asked it to stop.")
+        return await self._for_admin(live.record)
+
     async def renew(self, caller: Principal, session_id: str) -> SessionRecord:
         """Asks for a successor that takes over when it answers; the one that is on its way if there
         is one.
@@ -296,6 +302,13 @@ class Sessions:
         """The caller's sessions, newest first, and the next page's cursor."""
         page = await self._room.store.sessions.list(caller.user_id, after=after, limit=limit)
         return [await self._room.session_shape(record) for record in page.items], page.next
+
+    async def everybodys(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """For an admin: that each session exists, whose it is, where and since when."""
+        page = await self._room.store.sessions.everybodys(after=after, limit=limit)
+        return [await self._for_admin(record) for record in page.items], page.next
 
     async def show(self, caller: Principal, session_id: str) -> dict[str, Any]:
         """One session with its timeline. Raises NotFound."""
@@ -458,22 +471,37 @@ class Sessions:
         self._room.wake(record.id)
         return live.record
 
-    async def _stop(self, live: Live) -> None:
+    async def _for_admin(self, record: SessionRecord) -> dict[str, Any]:
+        name = await self._room.user_name(record.owner_id)
+        whole = await self._room.session_shape(record)
+        return views.session_for_admin(record, owner_name=name, cluster=whole["cluster"])
+
+    async def _stop(
+        self,
+        live: Live,
+        reason: EndReason = EndReason.USER,
+        words: str = "You asked it to stop.",
+    ) -> None:
         """Whoever stops a session does not want a second job of it to come up or go on."""
         was_handed_over = bool(live.record.spec.get("handed_over"))
         is_successor = "renews" in live.record.spec
-        await self._wish_to_end(live)
+        await self._wish_to_end(live, reason, words)
         # Looked for only now: a renewal or a hand-over that was under way has happened by this time.
         successor = None if was_handed_over else await self._renewals.successor_of(live)
         predecessor = None if is_successor else await self._renewals.predecessor_of(live)
         for other in (successor, predecessor):
             if other is not None:
-                await self._wish_to_end(other)
+                await self._wish_to_end(other, reason, words)
 
-    async def _wish_to_end(self, live: Live) -> None:
+    async def _wish_to_end(
+        self,
+        live: Live,
+        reason: EndReason = EndReason.USER,
+        words: str = "You asked it to stop.",
+    ) -> None:
         if live.record.status not in SESSION_ENDS and live.wish is None:
-            live.wish = Wish(EndReason.USER, self._room.clock.now())
-            await self._room.note(live.record.id, "stop_asked", "You asked it to stop.")
+            live.wish = Wish(reason, self._room.clock.now())
+            await self._room.note(live.record.id, "stop_asked", words)
         await self.reconciler.reconcile(live)
 
     def _take_up(self, live: Live) -> None:

@@ -90,6 +90,24 @@ def tunnel_for_admin(record: TunnelRecord, *, owner_name: str) -> dict[str, Any]
     return shown | {"name": None, "session_id": None, "target": None, "openai": None}
 
 
+def session_for_admin(
+    record: SessionRecord, *, owner_name: str, cluster: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What an admin sees of somebody's session: that it exists, whose it is, where, since when."""
+    return {
+        "id": record.id,
+        "owner": {"id": record.owner_id, "name": owner_name},
+        "status": record.status,
+        "end_reason": record.end_reason,
+        "attached": record.is_attached,
+        "cluster": cluster,
+        "host": record.host,
+        "created_at": iso(record.created_at),
+        "ended_at": iso(record.ended_at),
+        "wall_time_ends_at": iso(record.wall_time_ends_at),
+    }
+
+
 def with_tunnel_status(shape: dict[str, Any], status: TunnelStatus | None) -> dict[str, Any]:
     """The provider's shape with its tunnel's status."""
     if shape["tunnel"] is not None:

@@ -1,5 +1,6 @@
 """Second factors: what some users show besides their password."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -79,3 +80,9 @@ class SecondFactors(Repository[SecondFactorRecord]):
     async def all(self) -> tuple[SecondFactorRecord, ...]:
         """Everybody's."""
         return await self._all()
+
+    async def users_with_one(self, user_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these users have one that is on."""
+        table = SECOND_FACTORS
+        found = await self._all(table.c.id.in_(user_ids), table.c.is_on.is_(True))
+        return frozenset(one.id for one in found)

@@ -108,6 +108,12 @@ class Sessions(Repository[SessionRecord]):
             conditions.append(~ended if is_live else ended)
         return await self._all(*conditions)
 
+    async def everybodys(
+        self, *, after: str | None = None, limit: int = PAGE_ITEMS
+    ) -> Page[SessionRecord]:
+        """All users' sessions that are not removed, newest first."""
+        return await self._page(SESSIONS.c.removed_at.is_(None), after=after, limit=limit)
+
     async def find_by_name(self, owner_id: str, name: str) -> SessionRecord | None:
         """The owner's session of that name that is not removed, or None."""
         kept = SESSIONS.c.removed_at.is_(None)

@@ -19,6 +19,8 @@ async def test_what_the_gateway_counted_is_there(
     counts.requests += 1
     (mine,) = (await browser.get("/api/usage")).json()["items"]
     assert mine["requests"] == 4
+    (whole,) = (await browser.get("/api/usage?by=total")).json()["items"]
+    assert (whole["requests"], whole["day"], whole["provider_id"]) == (4, None, None)
     assert (await admin.get("/api/usage")).json()["items"] == []
     assert len((await admin.get("/api/usage?everyone=true")).json()["items"]) == 1
     assert (await browser.get("/api/usage?everyone=true")).code == "admin_only"

@@ -3,6 +3,9 @@
  * One word per thing, the same as in the API: see SPEC §1.
  */
 
+export type * from './account-types';
+export type * from './admin-types';
+
 export type SessionStatus = 'queued' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 export type TunnelStatus = 'connecting' | 'running' | 'reconnecting' | 'stopped';
 export type ProviderStatus = 'stopped' | 'starting' | 'loading' | 'running' | 'unreachable';
@@ -97,6 +100,9 @@ export interface Provider {
   readonly status_reason: string;
   readonly models: readonly Model[];
   readonly server: { readonly kind: string; readonly version: string | null } | null;
+  readonly description: string;
+  /** Only for who may change it. */
+  readonly endpoint: Endpoint | null;
   readonly shareable: boolean;
   readonly session: {
     readonly id: string;
@@ -269,45 +275,32 @@ export interface Account {
   readonly hub: { readonly version: string; readonly url: string | null; readonly name: string | null };
 }
 
-/** A browser in which one is signed in. */
-export interface SignIn {
-  readonly id: string;
-  readonly created_at: string | null;
-  readonly last_seen_at: string | null;
-  readonly expires_at: string | null;
-  readonly user_agent: string;
-  readonly address: string;
-  readonly current: boolean;
+/** The way to a custom provider, as far as it is shown: never its key or its headers' values. */
+export interface Endpoint {
+  readonly base_url: string;
+  readonly has_key: boolean;
+  readonly header_names: readonly string[];
+  readonly has_ca: boolean;
+  readonly model_allow: readonly string[] | null;
 }
 
-/** Settings for a program that uses the hub; a key goes in the place of `placeholder`. */
-export interface Tool {
-  readonly name: string;
-  readonly title: string;
-  readonly where: string;
-  readonly language: string;
-  readonly settings: string;
-  readonly placeholder: string;
-  readonly model: string;
+/** What a cluster can do, as it was found when it joined. `extra` is the scheduler's own. */
+export interface Capabilities {
+  readonly kind: string;
+  readonly host: string;
+  readonly user: string;
+  readonly cpus: number | null;
+  readonly gpus: readonly string[];
+  readonly programs: Readonly<Record<string, string | null>>;
+  readonly extra: Readonly<Record<string, unknown>>;
 }
 
 export interface Cluster extends ClusterRef {
   readonly host: string | null;
   readonly status: 'online' | 'offline';
-}
-
-export interface Key {
-  readonly id: string;
-  readonly name: string;
-  readonly prefix: string;
-  readonly scopes: readonly string[];
-  readonly model_allow: readonly string[] | null;
-  readonly created_at: string;
-  readonly expires_at: string | null;
-  readonly revoked_at: string | null;
-  readonly last_used_at: string | null;
-  readonly requests_per_minute: number | null;
-  readonly tokens_per_day: number | null;
+  readonly owner: Ref | null;
+  readonly capabilities: Capabilities;
+  readonly created_at: string | null;
 }
 
 export interface TemplateParam {

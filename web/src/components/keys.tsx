@@ -74,8 +74,8 @@ function limitWords(key: Key): string {
 function KeyRow({ item, onRevoke }: { readonly item: Key; readonly onRevoke: () => void }) {
   const used = item.last_used_at === null ? 'never used' : `used ${ago(item.last_used_at, now.value)}`;
   return (
-    <li class="key-row">
-      <div class="key-words">
+    <li class="row-item">
+      <div class="row-words">
         <span class="row-name">{item.name}</span> <code>{`${item.prefix}…`}</code>
         <p class="row-facts">{[item.scopes.join(', '), lifeOf(item, now.value), used].join(' · ')}</p>
         {limitWords(item) !== '' && <p class="row-facts">{limitWords(item)}</p>}

@@ -58,8 +58,8 @@ function PresetDialog({ preset, onClose }: { readonly preset: Preset | null; rea
 
 function PresetRow({ preset, onEdit }: { readonly preset: Preset; readonly onEdit: () => void }) {
   return (
-    <li class="key-row">
-      <div class="key-words">
+    <li class="row-item">
+      <div class="row-words">
         <span class="row-name">{preset.name}</span>
         <p class="row-facts preset-facts">{presetFacts(preset)}</p>
       </div>

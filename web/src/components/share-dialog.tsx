@@ -9,6 +9,7 @@ import type { ChatSummary, Share, Trouble } from '../api/types';
 import { chats, putChat, world } from '../state/store';
 import { now } from '../state/clock';
 import { sharing } from '../state/ui';
+import { namesIn } from '../state/names-in';
 import { ago } from '../words';
 import { titleOf } from './chat-row';
 import { CopyButton } from './copy';
@@ -23,11 +24,6 @@ const close = (): void => {
 function mark(chatId: string, isShared: boolean): void {
   const known = world.peek().chats.get(chatId);
   if (known !== undefined) putChat({ ...known, is_shared: isShared });
-}
-
-/** `alice, bob carol` as names; nobody twice. */
-export function namesIn(text: string): readonly string[] {
-  return [...new Set(text.split(/[\s,;]+/).map((name) => name.trim().toLowerCase()).filter((name) => name !== ''))];
 }
 
 function useShare(chat: ChatSummary) {

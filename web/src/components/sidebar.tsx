@@ -1,5 +1,5 @@
 import './sidebar.css';
-import { BookOpen, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, SquarePen, Terminal, X } from 'lucide';
+import { BookOpen, ChartNoAxesColumn, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, ShieldCheck, SquarePen, Terminal, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { path } from '../router';
@@ -37,8 +37,10 @@ function Foot() {
       <NavLink href="/sessions" icon={Server}>Sessions</NavLink>
       <NavLink href="/providers" icon={Plug}>Providers</NavLink>
       <NavLink href="/tools" icon={Terminal}>Connect tools</NavLink>
+      <NavLink href="/usage" icon={ChartNoAxesColumn}>Usage</NavLink>
       <NavLink href="/shared" icon={Share2}>Shared with you</NavLink>
       <NavLink href="/settings" icon={Settings}>Settings</NavLink>
+      {account.value?.is_admin === true && <NavLink href="/admin" icon={ShieldCheck}>Admin</NavLink>}
       <NavLink href="/manual" icon={BookOpen}>Manual</NavLink>
     </nav>
   );

@@ -29,8 +29,8 @@ export function SignInsSection({ all }: { readonly all: Listing<SignIn> }) {
       <h2 id="sign-ins">Where you are signed in</h2>
       <ul class="rows">
         {items.map((one) => (
-          <li class="key-row" key={one.id}>
-            <div class="key-words">
+          <li class="row-item" key={one.id}>
+            <div class="row-words">
               <span class="row-name">{browserWords(one.user_agent)}</span>
               <p class="row-facts">{facts(one, now.value)}</p>
             </div>

@@ -27,6 +27,14 @@ type Astray<Ours, Theirs> = {
 type Agrees<Ours, Theirs> = [Astray<Required<Ours>, Required<Theirs>>] extends [never] ? true : Astray<Required<Ours>, Required<Theirs>>;
 
 const agreed: {
+  readonly anySession: Agrees<ours.AnySession, Schemas['SessionShortOut']>;
+  readonly anyTunnel: Agrees<ours.AnyTunnel, Schemas['TunnelOut']>;
+  readonly auditEntry: Agrees<ours.AuditEntry, Schemas['AuditOut']>;
+  readonly group: Agrees<ours.Group, Schemas['GroupOut']>;
+  readonly limits: Agrees<ours.Limits, Schemas['LimitsShape']>;
+  readonly permissions: Agrees<ours.Permissions, Schemas['PermissionsOut']>;
+  readonly setting: Agrees<ours.Setting, Schemas['SettingOut']>;
+  readonly user: Agrees<ours.User, Schemas['UserOut']>;
   readonly account: Agrees<ours.Account, Schemas['MeOut']>;
   readonly authState: Agrees<ours.AuthState, Schemas['AuthState']>;
   readonly chat: Agrees<ours.Chat, Schemas['WholeChatOut']>;
@@ -45,10 +53,12 @@ const agreed: {
   readonly tool: Agrees<ours.Tool, Schemas['ToolOut']>;
   readonly twoStep: Agrees<ours.TwoStep, Schemas['TwoStepOut']>;
   readonly twoStepSecret: Agrees<ours.TwoStepSecret, Schemas['SecretOut']>;
+  readonly usage: Agrees<ours.Usage, Schemas['UsageOut']>;
   readonly tunnel: Agrees<ours.Tunnel, Schemas['TunnelOut']>;
 } = {
+  anySession: true, anyTunnel: true, auditEntry: true, group: true, limits: true, permissions: true, setting: true, user: true,
   account: true, authState: true, chat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
-  message: true, provider: true, session: true, signIn: true, template: true, timings: true, tool: true, tunnel: true,
+  message: true, provider: true, session: true, signIn: true, template: true, timings: true, tool: true, usage: true, tunnel: true,
   recoveryCodes: true, twoStep: true, twoStepSecret: true,
 };
 export default agreed;

@@ -4,6 +4,66 @@
  */
 
 export interface paths {
+    "/api/admin/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Sessions
+         * @description Everybody's sessions, newest first.
+         */
+        get: operations["list_all_sessions_api_admin_sessions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/sessions/{any_session_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Any Session
+         * @description Ask anybody's session to end.
+         */
+        post: operations["stop_any_session_api_admin_sessions__any_session_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Settings
+         * @description The settings that this hub runs with, and where each came from. Secrets are not in it.
+         */
+        get: operations["list_settings_api_admin_settings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -2585,6 +2645,20 @@ export interface components {
             /** Next */
             next?: string | null;
         };
+        /** ListOf[SessionShortOut] */
+        ListOf_SessionShortOut_: {
+            /** Items */
+            items: components["schemas"]["SessionShortOut"][];
+            /** Next */
+            next?: string | null;
+        };
+        /** ListOf[SettingOut] */
+        ListOf_SettingOut_: {
+            /** Items */
+            items: components["schemas"]["SettingOut"][];
+            /** Next */
+            next?: string | null;
+        };
         /** ListOf[SharedOut] */
         ListOf_SharedOut_: {
             /** Items */
@@ -3300,11 +3374,49 @@ export interface components {
             wall_time_ends_at: string | null;
         };
         /**
+         * SessionShortOut
+         * @description That a session exists.
+         */
+        SessionShortOut: {
+            /** Attached */
+            attached: boolean;
+            cluster: components["schemas"]["ClusterRef"] | null;
+            /** Created At */
+            created_at: string | null;
+            end_reason: components["schemas"]["EndReason"] | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Host */
+            host: string | null;
+            /** Id */
+            id: string;
+            owner: components["schemas"]["OwnerOut"];
+            status: components["schemas"]["SessionStatus"];
+            /** Wall Time Ends At */
+            wall_time_ends_at: string | null;
+        };
+        /**
          * SessionStatus
          * @description Where a session is in its life.
          * @enum {string}
          */
         SessionStatus: "queued" | "starting" | "running" | "stopping" | "stopped" | "failed";
+        /**
+         * SettingOut
+         * @description One setting in force. `source`: the flag, the variable or the file's line that it came from.
+         */
+        SettingOut: {
+            /** Effect */
+            effect: string;
+            /** Is Default */
+            is_default: boolean;
+            /** Name */
+            name: string;
+            /** Source */
+            source: string;
+            /** Value */
+            value: string;
+        };
         /**
          * SetupIn
          * @description The first admin; `token` is from the link that the hub printed.
@@ -3646,6 +3758,8 @@ export interface components {
             email: string | null;
             /** Has Password */
             has_password: boolean;
+            /** Has Two Step */
+            has_two_step: boolean;
             /** Id */
             id: string;
             /** Is Admin */
@@ -3764,6 +3878,91 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_all_sessions_api_admin_sessions_get: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the part before. */
+                after?: string | null;
+                /** @description Items in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SessionShortOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_any_session_api_admin_sessions__any_session_id__stop_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                any_session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionShortOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_settings_api_admin_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SettingOut_"];
+                };
+            };
+        };
+    };
     list_audit_api_audit_get: {
         parameters: {
             query?: {
@@ -7192,8 +7391,8 @@ export interface operations {
                 since?: string | null;
                 /** @description A day in UTC, `2026-11-23`. */
                 until?: string | null;
-                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
-                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider; `total` alone: nothing, one sum of all. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session" | "total")[] | null;
                 /** @description All users: for admins. */
                 everyone?: boolean;
             };
@@ -7230,8 +7429,8 @@ export interface operations {
                 since?: string | null;
                 /** @description A day in UTC, `2026-11-23`. */
                 until?: string | null;
-                /** @description What to tell apart; may be repeated. Without it: day, user and provider. */
-                by?: ("day" | "user" | "provider" | "key" | "model" | "session")[] | null;
+                /** @description What to tell apart; may be repeated. Without it: day, user and provider; `total` alone: nothing, one sum of all. */
+                by?: ("day" | "user" | "provider" | "key" | "model" | "session" | "total")[] | null;
                 /** @description All users: for admins. */
                 everyone?: boolean;
             };

@@ -1,16 +1,21 @@
 import './providers.css';
+import { useSignal } from '@preact/signals';
 import { MessageSquare, Plus } from 'lucide';
 import type { Provider } from '../api/types';
 import { CopyButton } from '../components/copy';
 import { Icon } from '../components/icon';
+import { lazy } from '../components/lazy';
+import { ProviderActs } from '../components/provider-acts';
 import { Page } from '../components/shell';
 import { Status } from '../components/status';
 import { revivalOf } from '../state/acts';
 import { now } from '../state/clock';
 import { detailOf } from '../state/picker';
-import { providers, world } from '../state/store';
+import { hidden, providers, world } from '../state/store';
 import { openConnect } from '../state/ui';
 import { contextLength } from '../words';
+
+const ProviderDialog = lazy(async () => (await import('../components/provider-dialog')).ProviderDialog);
 
 function Models({ provider }: { readonly provider: Provider }) {
   if (provider.models.length === 0) return null;
@@ -36,6 +41,7 @@ function ProviderRow({ provider }: { readonly provider: Provider }) {
         <h3>{provider.name}</h3>
         <Status status={provider.status} />
         <div class="provider-acts">
+          <ProviderActs provider={provider} />
           {session !== null && <a class="button is-small is-bare" href={`/sessions/${session.id}`}>Session</a>}
           {revival !== null && <button type="button" class="button is-small" onClick={() => void revival.act()}>{revival.words}</button>}
           {provider.status === 'running' && (
@@ -44,6 +50,7 @@ function ProviderRow({ provider }: { readonly provider: Provider }) {
         </div>
       </div>
       <p class="provider-detail">{detailOf(provider, now.value)}</p>
+      {provider.description !== '' && <p class="provider-detail">{provider.description}</p>}
       <Models provider={provider} />
     </li>
   );
@@ -75,10 +82,19 @@ function Programs() {
 }
 
 export function ProvidersPage() {
-  const all = providers.value;
-  const add = <button type="button" class="button is-main" onClick={openConnect}><Icon of={Plus} size={16} /> Connect a model</button>;
+  const all = providers.value.filter(({ id }) => !hidden.value.has(id));
+  const isAdding = useSignal(false);
+  const close = (): void => {
+    isAdding.value = false;
+  };
+  const acts = (
+    <>
+      <button type="button" class="button" onClick={() => (isAdding.value = true)}><Icon of={Plus} size={16} /> Add an endpoint</button>
+      <button type="button" class="button is-main" onClick={openConnect}><Icon of={Plus} size={16} /> Connect a model</button>
+    </>
+  );
   return (
-    <Page title="Providers" acts={add}>
+    <Page title="Providers" acts={acts}>
       <Group
         title="My sessions"
         lead="Models that run in your own sessions. They appear by themselves, and nobody else can see or use them."
@@ -93,6 +109,7 @@ export function ProvidersPage() {
         </div>
       )}
       {all.length > 0 && <Programs />}
+      {isAdding.value && <ProviderDialog provider={null} onSaved={close} onClose={close} />}
     </Page>
   );
 }

@@ -68,8 +68,8 @@ function FavouriteRow({ id }: { readonly id: string }) {
   const { provider, model } = splitModelId(id);
   const known = providers.value.find(({ models }) => models.some((one) => one.id === id));
   return (
-    <li class="key-row">
-      <div class="key-words">
+    <li class="row-item">
+      <div class="row-words">
         <span class="row-name">{model}</span>
         <p class="row-facts">{known === undefined ? `${provider}, which does not list it now` : provider}</p>
       </div>

@@ -1,5 +1,5 @@
 import {
-  BookOpen, Bot, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Plug, Plus, Server, Settings, Share2, SquarePen, Sun, Terminal,
+  BookOpen, Bot, ChartNoAxesColumn, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Plug, Plus, Server, Settings, Share2, ShieldCheck, SquarePen, Sun, Terminal,
 } from 'lucide';
 import type { IconNode } from 'lucide';
 import { exchange } from '../api/library';
@@ -15,9 +15,13 @@ import { detailOf, pickerGroups, type PickerView } from './picker';
 import type { Entry } from './palette';
 import { hitPath } from './search';
 import { keysOf } from './shortcuts';
-import { chats, leave, providers, world } from './store';
+import { account, chats, leave, providers, world } from './store';
 import { TEMPORARY } from './temporary';
 import { openConnect, openShortcuts } from './ui';
+
+const ADMIN_PAGES = [
+  ['users', 'users'], ['groups', 'groups'], ['providers', 'providers'], ['tunnels', 'tunnels'], ['sessions', 'sessions'], ['audit', 'audit'], ['settings', 'settings in force'],
+] as const;
 
 function pages(): readonly Entry[] {
   const page = (title: string, href: string, icon: IconNode, also = ''): Entry => ({ id: `page ${href}`, kind: 'Pages', title, also, icon, act: () => go(href) });
@@ -26,7 +30,9 @@ function pages(): readonly Entry[] {
     page('Start a session', '/sessions/new', Plus, 'launch job template'),
     page('Providers', '/providers', Plug, 'endpoints models'),
     page('Connect tools', '/tools', Terminal, 'programs openai curl claude code editor settings'),
+    page('Usage', '/usage', ChartNoAxesColumn, 'tokens requests statistics costs charts'),
     page('Settings', '/settings', Settings, 'theme keys account preferences presets import export'),
+    ...(account.value?.is_admin === true ? ADMIN_PAGES.map(([name, words]) => page(`Admin: ${words}`, `/admin/${name}`, ShieldCheck, 'manage hub')) : []),
     page('Shared with you', '/shared', Share2, 'links'),
     page('Manual', '/manual', BookOpen, 'help documentation'),
   ];

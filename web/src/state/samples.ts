@@ -22,7 +22,7 @@ export function tunnel(fields: Partial<Tunnel> = {}): Tunnel {
 export function provider(fields: Partial<Provider> = {}): Provider {
   return {
     id: 'prv_1', name: 'box', type: 'openai-tunnel', owner, status: 'running', status_reason: '',
-    models: [{ id: 'box/llama', name: 'llama', max_model_len: 32768 }], server: { kind: 'vLLM', version: '0.32' },
+    models: [{ id: 'box/llama', name: 'llama', max_model_len: 32768 }], server: { kind: 'vLLM', version: '0.32' }, description: '', endpoint: null,
     shareable: false,
     session: { id: 'ses_1', name: 'box', status: 'running', host: 'gpu-17', cluster: 'alpha', gpus: [], wall_time_ends_at: null },
     tunnel: { id: 'tun_1', status: 'running', target: '127.0.0.1:8000' }, updated_at: created_at, ...fields,

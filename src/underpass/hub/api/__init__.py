@@ -27,7 +27,7 @@ RESOURCES = (
         "events",
         "usage",
     ),
-    *("audit", "sessions", "templates", "clusters", "tunnels", "providers", "tools"),
+    *("audit", "sessions", "templates", "clusters", "tunnels", "providers", "tools", "admin"),
     *("transfer", "chats", "shares", "presets", "runs", "files", "forward"),
 )
 

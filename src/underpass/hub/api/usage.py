@@ -25,8 +25,11 @@ Day = Annotated[
     str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A day in UTC, `2026-11-23`.")
 ]
 By = Annotated[
-    list[Literal["day", "user", "provider", "key", "model", "session"]] | None,
-    Query(description="What to tell apart; may be repeated. Without it: day, user and provider."),
+    list[Literal["day", "user", "provider", "key", "model", "session", "total"]] | None,
+    Query(
+        description="What to tell apart; may be repeated. Without it: day, user and provider;"
+        " `total` alone: nothing, one sum of all."
+    ),
 ]
 Everyone = Annotated[bool, Query(description="All users: for admins.")]
 
@@ -135,7 +138,7 @@ async def _sums(
         until_day=asked.until.isoformat(),
         user_id=None if everyone else caller.user_id,
     )
-    fields = [_FIELDS[name] for name in asked.by]
+    fields = [_FIELDS[name] for name in asked.by if name in _FIELDS]
     groups: dict[tuple[str, ...], list[UsageRecord]] = {}
     for one in found:
         groups.setdefault(tuple(getattr(one, field) for field in fields), []).append(one)

@@ -30,6 +30,7 @@ class UserOut(BaseModel):
     is_admin: bool
     is_disabled: bool
     has_password: bool
+    has_two_step: bool
     created_at: str | None
 
 
@@ -60,7 +61,9 @@ async def list_users(
     """Everybody, newest first."""
     del caller
     page = await services.store.users.list(after=after, limit=limit)
-    return ListOf(items=[user_out(user) for user in page.items], next=page.next)
+    with_two = await services.store.second_factors.users_with_one([one.id for one in page.items])
+    items = [user_out(user, has_two_step=user.id in with_two) for user in page.items]
+    return ListOf(items=items, next=page.next)
 
 
 @router.post("", status_code=201)
@@ -87,7 +90,7 @@ async def add_user(body: UserIn, request: Request, caller: Admin, services: Serv
 async def show_user(user_id: str, caller: Admin, services: ServicesDep) -> UserOut:
     """One user."""
     del caller
-    return user_out(await services.store.users.get(user_id))
+    return await _shown(services, await services.store.users.get(user_id))
 
 
 @router.patch("/{user_id}")
@@ -116,7 +119,7 @@ async def change_user(
         address=address_of(request.scope),
         changed=changed,
     )
-    return user_out(user)
+    return await _shown(services, user)
 
 
 @router.delete("/{user_id}", status_code=204)
@@ -163,7 +166,12 @@ async def export_user(
     )
 
 
-def user_out(user: UserRecord) -> UserOut:
+async def _shown(services: Services, user: UserRecord) -> UserOut:
+    with_two = await services.store.second_factors.users_with_one([user.id])
+    return user_out(user, has_two_step=user.id in with_two)
+
+
+def user_out(user: UserRecord, *, has_two_step: bool = False) -> UserOut:
     """A user as the API shows one."""
     return UserOut(
         id=user.id,
@@ -173,6 +181,7 @@ def user_out(user: UserRecord) -> UserOut:
         is_admin=user.is_admin,
         is_disabled=user.is_disabled,
         has_password=user.password_hash is not None,
+        has_two_step=has_two_step,
         created_at=iso(user.created_at),
     )
 
