@@ -4,7 +4,7 @@ import { me as api } from '../api/account';
 import { closeAll } from '../state/conversations';
 import { forgetDrafts } from '../state/drafts';
 import { account, leave } from '../state/store';
-import { Field, useAct } from './sign-in-form';
+import { Field, useAct } from './field';
 import { TroubleNote } from './trouble';
 
 /** How others see who one is, where something is shared. */

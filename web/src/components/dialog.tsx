@@ -7,11 +7,13 @@ import { useModal } from './modal';
 interface DialogProps {
   readonly title: string;
   readonly onClose: () => void;
+  /** One of its fields takes the keyboard, instead of its title. */
+  readonly isForm?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A panel above the page. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, onClose, isForm = false, children }: DialogProps) {
   const modal = useModal(onClose);
   return (
     <dialog
@@ -25,7 +27,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     >
       <div class="dialog-body">
         <div class="dialog-head">
-          <h2 id="dialog-title" tabindex={-1} autofocus>{title}</h2>
+          <h2 id="dialog-title" tabindex={-1} autofocus={!isForm}>{title}</h2>
           <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>
             <Icon of={X} />
           </button>

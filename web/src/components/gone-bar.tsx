@@ -3,7 +3,7 @@ import { path } from '../router';
 import { restoreChat } from '../state/chat-acts';
 import { chatIdOf, current } from '../state/conversations';
 import { gone } from '../state/gone';
-import { useAct } from './sign-in-form';
+import { useAct } from './field';
 import { TroubleNote } from './trouble';
 
 /** The chat in view was deleted in another page: said above it, with the way back. */

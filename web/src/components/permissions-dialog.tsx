@@ -5,7 +5,7 @@ import { customProviders as api, type Grants } from '../api/providers';
 import type { Group, Permissions, Provider } from '../api/types';
 import { Dialog } from './dialog';
 import { namesIn } from '../state/names-in';
-import { useAct } from './sign-in-form';
+import { useAct } from './field';
 import { TroubleNote } from './trouble';
 
 interface Props {

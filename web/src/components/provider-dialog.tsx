@@ -3,10 +3,9 @@ import { useSignal, type Signal } from '@preact/signals';
 import { customProviders as api, type ProviderChange } from '../api/providers';
 import type { Provider } from '../api/types';
 import { headersIn } from '../state/headers-in';
-import { filled } from '../words';
 import { Dialog } from './dialog';
 import { modelsIn } from './key-form';
-import { Field, useAct } from './sign-in-form';
+import { Field, useAct } from './field';
 import { TroubleNote } from './trouble';
 
 interface AreaProps {
@@ -77,6 +76,9 @@ function More({ form }: { readonly form: Form }) {
   );
 }
 
+/** What an endpoint is that only does not answer now; all else would be as wrong tomorrow. */
+const MAY_PASS: ReadonlySet<string> = new Set(['endpoint_silent', 'endpoint_refuses', 'endpoint_unreachable', 'host_unknown', 'broke_off']);
+
 interface Props {
   /** Null: a new one. */
   readonly provider: Provider | null;
@@ -98,17 +100,17 @@ export function ProviderDialog({ provider, onSaved, onClose }: Props) {
     save(true);
   };
   return (
-    <Dialog title={provider === null ? 'Add an endpoint' : provider.name} onClose={onClose}>
+    <Dialog title={provider === null ? 'Add an endpoint' : provider.name} isForm={provider === null} onClose={onClose}>
       <form class="provider-form" onSubmit={submit}>
         <Field id="provider-name" label="Name" isFirst={provider === null} autocomplete="off" help="Its models are called NAME/MODEL." value={form.name.value} onInput={(text) => (form.name.value = text)} />
         <Field id="provider-address" label="Base URL" autocomplete="off" help="As OpenAI's clients take it, such as https://models.example.org/v1" value={form.address.value} onInput={(text) => (form.address.value = text)} />
-        <Field id="provider-key" label="Key" isSecret autocomplete="new-password" help={form.endpoint?.has_key === true ? 'There is one, which is never shown. Leave this empty to keep it.' : 'Encrypted at the hub, and never shown again.'} value={form.key.value} onInput={(text) => (form.key.value = text)} />
+        <Field id="provider-key" isOptional label="Key" isSecret autocomplete="new-password" help={form.endpoint?.has_key === true ? 'There is one, which is never shown. Leave this empty to keep it.' : 'Encrypted at the hub, and never shown again.'} value={form.key.value} onInput={(text) => (form.key.value = text)} />
         <Kept isThere={form.endpoint?.has_key === true} words="Use no key any more" isGone={form.noKey} />
-        <Field id="provider-description" label="Description" autocomplete="off" value={form.description.value} onInput={(text) => (form.description.value = text)} />
+        <Field id="provider-description" isOptional label="Description" autocomplete="off" value={form.description.value} onInput={(text) => (form.description.value = text)} />
         <More form={form} />
         {trouble.value !== null && (
           <TroubleNote trouble={trouble.value}>
-            {filled(trouble.value.code)?.startsWith('provider_') === true && <button type="button" class="button is-small" onClick={() => save(false)}>Save it all the same</button>}
+            {MAY_PASS.has(trouble.value.code) && <button type="button" class="button is-small" onClick={() => save(false)}>Save it all the same</button>}
           </TroubleNote>
         )}
         <div><button type="submit" class="button is-main" aria-disabled={isBusy.value || !isReady}>{isBusy.value ? 'Asking it' : provider === null ? 'Add' : 'Save'}</button></div>

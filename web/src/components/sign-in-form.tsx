@@ -1,66 +1,8 @@
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
-import { ApiError, toTrouble } from '../api/errors';
+import { ApiError } from '../api/errors';
 import { auth } from '../api/hub';
-import type { Trouble } from '../api/types';
+import { Field, useAct } from './field';
 import { TroubleNote } from './trouble';
-
-/** Runs one act of a form: busy while it lasts, its trouble kept for the form to show. */
-export function useAct() {
-  const isBusy = useSignal(false);
-  const trouble = useSignal<Trouble | null>(null);
-  const act = async (work: () => Promise<unknown>): Promise<void> => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    trouble.value = null;
-    try {
-      await work();
-    } catch (error) {
-      trouble.value = toTrouble(error);
-    } finally {
-      isBusy.value = false;
-    }
-  };
-  return { isBusy, trouble, act };
-}
-
-interface FieldProps {
-  readonly id: string;
-  readonly label: string;
-  readonly isSecret?: boolean;
-  readonly autocomplete: string;
-  readonly value: string;
-  readonly onInput: (text: string) => void;
-  readonly help?: string;
-  readonly isFirst?: boolean;
-}
-
-export function Field({ id, label, isSecret = false, autocomplete, value, onInput, help, isFirst = false }: FieldProps) {
-  const input = useRef<HTMLInputElement>(null);
-  // Not `autofocus`, which does nothing for a field that comes later, as that of the second step.
-  useLayoutEffect(() => {
-    if (isFirst) input.current?.focus();
-  }, [isFirst]);
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <input
-        ref={input}
-        id={id}
-        class="input"
-        {...(isSecret ? { type: 'password' as const } : { type: 'text' as const })}
-        autocomplete={autocomplete}
-        autocapitalize="none"
-        spellcheck={false}
-        required
-        aria-describedby={help === undefined ? undefined : `${id}-help`}
-        value={value}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
-      {help !== undefined && <p class="help" id={`${id}-help`}>{help}</p>}
-    </div>
-  );
-}
 
 interface SignInFormProps {
   /** Who it was, when the page knows. */

@@ -4,7 +4,7 @@ import { now } from '../state/clock';
 import { browserWords } from '../state/browser-words';
 import { ago } from '../words';
 import { ListingFoot, type Listing } from './listing';
-import { useAct } from './sign-in-form';
+import { useAct } from './field';
 import { TroubleNote } from './trouble';
 
 function facts(one: SignIn, at: number): string {

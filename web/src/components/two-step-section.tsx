@@ -7,7 +7,7 @@ import { twoStep } from '../api/two-step';
 import type { Trouble, TwoStep, TwoStepSecret } from '../api/types';
 import { account } from '../state/store';
 import { CopyButton } from './copy';
-import { Field, useAct } from './sign-in-form';
+import { Field, useAct } from './field';
 import { TroubleNote } from './trouble';
 
 interface AskProps {

@@ -7,7 +7,7 @@ import type { Tool } from '../api/types';
 import { CopyButton } from '../components/copy';
 import { ListingFoot, useListing } from '../components/listing';
 import { Page } from '../components/shell';
-import { useAct } from '../components/sign-in-form';
+import { useAct } from '../components/field';
 import { TroubleNote } from '../components/trouble';
 import { go, place } from '../router';
 import { route } from '../state/choice';

@@ -5,7 +5,7 @@ import type { Group, User } from '../../api/types';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
 import { ListingFoot, useListing } from '../../components/listing';
-import { Field, useAct } from '../../components/sign-in-form';
+import { Field, useAct } from '../../components/field';
 import { TroubleNote } from '../../components/trouble';
 import { LimitsForm } from './limits-form';
 import { swap } from './users';
@@ -18,7 +18,7 @@ function NewGroupDialog({ onDone, onClose }: { readonly onDone: (group: Group) =
     void act(async () => onDone(await api.add(name.value.trim())));
   };
   return (
-    <Dialog title="Add a group" onClose={onClose}>
+    <Dialog title="Add a group" isForm onClose={onClose}>
       <form class="admin-form" onSubmit={submit}>
         <Field id="group-name" label="Name" isFirst autocomplete="off" value={name.value} onInput={(text) => (name.value = text)} />
         {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
@@ -30,13 +30,13 @@ function NewGroupDialog({ onDone, onClose }: { readonly onDone: (group: Group) =
 
 interface MembersProps {
   readonly group: Group;
+  readonly members: readonly string[];
   readonly users: readonly User[];
   readonly onChange: (ids: readonly string[]) => void;
 }
 
 /** Who is in it. Whom a sign-in issuer puts there is taken out there, too. */
-function Members({ group, users, onChange }: MembersProps) {
-  const members = group.members ?? [];
+function Members({ group, members, users, onChange }: MembersProps) {
   return (
     <fieldset class="choice members">
       <legend class="unseen">Members</legend>
@@ -65,6 +65,12 @@ function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
   const name = useSignal(group.name);
   const isSure = useSignal(false);
   const { isBusy, trouble, act } = useAct();
+  // Shown at once; what the hub then says is what holds.
+  const wanted = useSignal<readonly string[] | null>(null);
+  const setMembers = (members: readonly string[]): void => {
+    wanted.value = members;
+    void act(async () => onChanged(await api.change(group.id, { members }))).finally(() => (wanted.value = null));
+  };
   const rename = (event: Event): void => {
     event.preventDefault();
     void act(async () => onChanged(await api.change(group.id, { name: name.value.trim() })));
@@ -88,7 +94,7 @@ function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
       <div class="admin-form admin-apart">
         <h3>Members</h3>
-        <Members group={group} users={users} onChange={(members) => void act(async () => onChanged(await api.change(group.id, { members })))} />
+        <Members group={group} members={wanted.value ?? group.members ?? []} users={users} onChange={setMembers} />
       </div>
       <LimitsForm kind="groups" id={group.id} />
       <div class="admin-acts admin-apart">

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { limits as api } from '../../api/admin';
 import { LimitField, MOST_A_DAY, MOST_A_MINUTE } from '../../components/key-form';
-import { useAct } from '../../components/sign-in-form';
+import { useAct } from '../../components/field';
 import { TroubleNote } from '../../components/trouble';
 
 const numberIn = (text: string): number | null => (text.trim() === '' ? null : Number(text));

@@ -2,7 +2,7 @@ import { everybodys } from '../../api/admin';
 import { tunnels as api } from '../../api/hub';
 import type { AnyTunnel } from '../../api/types';
 import { ListingFoot, useListing } from '../../components/listing';
-import { useAct } from '../../components/sign-in-form';
+import { useAct } from '../../components/field';
 import { Status } from '../../components/status';
 import { TroubleNote } from '../../components/trouble';
 import { now } from '../../state/clock';

@@ -5,7 +5,7 @@ import type { User } from '../../api/types';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
 import { ListingFoot, useListing, type Listing } from '../../components/listing';
-import { Field, useAct } from '../../components/sign-in-form';
+import { Field, useAct } from '../../components/field';
 import { TroubleNote } from '../../components/trouble';
 import { account } from '../../state/store';
 import { filled } from '../../words';
@@ -30,14 +30,14 @@ function NewUserDialog({ onDone, onClose }: { readonly onDone: (user: User) => v
     );
   };
   return (
-    <Dialog title="Add a user" onClose={onClose}>
+    <Dialog title="Add a user" isForm onClose={onClose}>
       <form class="admin-form" onSubmit={submit}>
         <div class="two">
           <Field id="user-name" label="Name" isFirst autocomplete="off" help="What they sign in with." value={name.value} onInput={(text) => (name.value = text)} />
-          <Field id="user-shown" label="Shown as" autocomplete="off" value={shown.value} onInput={(text) => (shown.value = text)} />
+          <Field id="user-shown" isOptional label="Shown as" autocomplete="off" value={shown.value} onInput={(text) => (shown.value = text)} />
         </div>
-        <Field id="user-email" label="Address" autocomplete="off" help="Links the account to a sign-in issuer, where the hub trusts one." value={email.value} onInput={(text) => (email.value = text)} />
-        <Field id="user-password" label="Password" isSecret autocomplete="new-password" help="Leave it empty for somebody who signs in through an issuer or a proxy." value={password.value} onInput={(text) => (password.value = text)} />
+        <Field id="user-email" isOptional label="Address" autocomplete="off" help="Links the account to a sign-in issuer, where the hub trusts one." value={email.value} onInput={(text) => (email.value = text)} />
+        <Field id="user-password" isOptional label="Password" isSecret autocomplete="new-password" help="Leave it empty for somebody who signs in through an issuer or a proxy." value={password.value} onInput={(text) => (password.value = text)} />
         <label class="check"><input type="checkbox" checked={isAdmin.value} onChange={(event) => (isAdmin.value = event.currentTarget.checked)} /> May manage this hub</label>
         {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
         <div><button type="submit" class="button is-main" aria-disabled={isBusy.value || name.value.trim() === ''}>Add</button></div>
@@ -64,8 +64,8 @@ function Access({ user, change }: { readonly user: User; readonly change: (body:
   };
   return (
     <>
-      <form class="admin-form admin-apart" aria-label="New password" onSubmit={resetPassword}>
-        <Field id="user-password" label="New password" isSecret autocomplete="new-password" value={password.value} onInput={(text) => (password.value = text)} />
+      <form class="admin-form admin-apart" aria-label="Password" onSubmit={resetPassword}>
+        <Field id="user-password" isOptional label="New password" isSecret autocomplete="new-password" value={password.value} onInput={(text) => (password.value = text)} />
         <div><button type="submit" class="button" aria-disabled={password.value === ''}>Set password</button></div>
       </form>
       <div class="admin-acts admin-apart">
@@ -99,7 +99,7 @@ function Removal({ user, onGone }: { readonly user: User; readonly onGone: () =>
       ) : (
         <p class="quiet">What a user has can be exported once they are disabled.</p>
       )}
-      <Field id="user-remove" label={`To remove ${user.name} with all chats, keys and sessions, type the name`} autocomplete="off" value={typed.value} onInput={(text) => (typed.value = text)} />
+      <Field id="user-remove" isOptional label={`To remove ${user.name} with all chats, keys and sessions, type the name`} autocomplete="off" value={typed.value} onInput={(text) => (typed.value = text)} />
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
       <div><button type="submit" class="button is-bad" aria-disabled={isBusy.value || typed.value !== user.name}>Remove for good</button></div>
     </form>
@@ -132,8 +132,8 @@ function UserDialog({ user, onChanged, onGone, onClose }: EditProps) {
     <Dialog title={user.name} onClose={onClose}>
       <form class="admin-form" aria-label="Account" onSubmit={submit}>
         <div class="two">
-          <Field id="user-shown" label="Shown as" autocomplete="off" value={shown.value} onInput={(text) => (shown.value = text)} />
-          <Field id="user-email" label="Address" autocomplete="off" value={email.value} onInput={(text) => (email.value = text)} />
+          <Field id="user-shown" isOptional label="Shown as" autocomplete="off" value={shown.value} onInput={(text) => (shown.value = text)} />
+          <Field id="user-email" isOptional label="Address" autocomplete="off" value={email.value} onInput={(text) => (email.value = text)} />
         </div>
         <div class="admin-acts">
           <button type="submit" class="button" aria-disabled={isBusy.value}>Save</button>
