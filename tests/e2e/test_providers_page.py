@@ -69,6 +69,7 @@ async def test_an_endpoint_is_added_changed_shared_and_removed(
     row = group.get_by_role("listitem").filter(has_text="The lab's own")
     await expect(row).to_contain_text("running")
     await expect(row).to_contain_text("lab/stub")
+    await page.reload()
     await row.get_by_role("button", name="Edit lab").click()
     await dialog.get_by_text("Headers, certificate, models").click()
     await expect(dialog).to_contain_text("Kept, and not shown: X-Team")

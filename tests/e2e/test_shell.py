@@ -342,7 +342,16 @@ async def test_the_first_paint_needs_little_script(context: BrowserContext, plac
 
 PAGES = (
     *("/", "/?temporary=1", "/sessions", "/sessions/new", "/providers", "/settings"),
-    *("/tools", "/usage", "/shared", "/manual", "/connect", "/chat/a/b", "/chat/cht_none"),
+    *(
+        "/tools",
+        "/usage",
+        "/clusters",
+        "/shared",
+        "/manual",
+        "/connect",
+        "/chat/a/b",
+        "/chat/cht_none",
+    ),
 )
 
 

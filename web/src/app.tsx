@@ -19,6 +19,7 @@ const SettingsPage = lazy(async () => (await import('./pages/settings')).Setting
 const ToolsPage = lazy(async () => (await import('./pages/tools')).ToolsPage);
 const UsagePage = lazy(async () => (await import('./pages/usage')).UsagePage);
 const AdminPage = lazy(async () => (await import('./pages/admin/admin')).AdminPage);
+const ClustersPage = lazy(async () => (await import('./pages/clusters')).ClustersPage);
 const SharedPage = lazy(async () => (await import('./pages/shared')).SharedPage);
 
 /** The chat is what people open; the code of every other page comes when it is wanted. */
@@ -30,6 +31,7 @@ const PAGES: readonly (readonly [RegExp, ComponentType])[] = [
   [/^\/providers/, ProvidersPage],
   [/^\/settings/, SettingsPage],
   [/^\/admin(\/|$)/, AdminPage],
+  [/^\/clusters$/, ClustersPage],
   [/^\/tools$/, ToolsPage],
   [/^\/usage$/, UsagePage],
   [/^\/shared(\/|$)/, SharedPage],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from underpass.clusters.base import Cluster
@@ -158,6 +158,7 @@ class Places:
             known = await self._room.store.clusters.update(
                 known.id, host=host, kind=kind, token_hash=hash_secret(token)
             )
+        await self._announce(known.id)
         return await self._shape(known), token
 
     async def remove(self, caller: Principal, id_or_name: str) -> None:
@@ -185,6 +186,7 @@ class Places:
             cluster.unbind()
         self._room.cluster_names.pop(record.id, None)
         await self._room.store.clusters.remove(record.id)
+        self._room.feed.publish(record.owner_id, "cluster", "delete", {"id": record.id})
 
     async def why_not(self, record: ClusterRecord, templates: Sequence[Template]) -> dict[str, str]:
         """Template name → why it cannot be used there; what can be used is not in it."""
@@ -212,7 +214,10 @@ class Places:
         if not isinstance(cluster, JoinedCluster):
             raise NotFound("There is no such cluster.")
         cluster.bind(link.send_control)
-        return ClusterAttendant(cluster_id, cluster, link, self._greeted)
+        await self._announce(cluster_id)
+        return ClusterAttendant(
+            cluster_id, cluster, link, on_hello=self._greeted, on_change=self._announce
+        )
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -236,6 +241,7 @@ class Places:
             await self._room.store.clusters.update(
                 cluster_id, host=offer.host, capabilities=capabilities_to_json(offer)
             )
+        await self._announce(cluster_id)
 
     async def _usable(self, caller: Principal) -> list[ClusterRecord]:
         """The hub's own first, if the caller may use it; then the caller's, by name."""
@@ -244,6 +250,13 @@ class Places:
         own = [r for r in records if r.owner_id == caller.user_id]
         hubs = [r for r in records if r.owner_id is None and may_local and r.id in self._clusters]
         return hubs + sorted(own, key=lambda record: record.name)
+
+    async def _announce(self, cluster_id: str) -> None:
+        """Tells the open pages of its owner how a joined machine is now."""
+        record = await self._room.store.clusters.find(cluster_id)
+        if record is not None and record.owner_id is not None:
+            shape = await self._shape(record)
+            self._room.feed.publish(record.owner_id, "cluster", "upsert", shape)
 
     async def _shape(self, record: ClusterRecord) -> dict[str, Any]:
         name = await self._room.user_name(record.owner_id) if record.owner_id else None
@@ -275,9 +288,12 @@ class ClusterAttendant:
         cluster_id: str,
         cluster: JoinedCluster,
         link: LinkLike,
+        *,
         on_hello: Callable[[str, dict[str, Any]], None],
+        on_change: Callable[[str], Awaitable[None]],
     ) -> None:
         self._on_hello = on_hello
+        self._on_change = on_change
         self._cluster_id = cluster_id
         self._cluster = cluster
         self._link = link
@@ -292,12 +308,15 @@ class ClusterAttendant:
     async def link_down(self) -> None:
         """Lost, in grace: who waits for an answer is told, and nothing new is asked."""
         self._cluster.unbind_if(self._link.send_control)
+        await self._on_change(self._cluster_id)
 
     async def link_up_again(self) -> None:
         """Back on a new carrier."""
         self._cluster.bind(self._link.send_control)
+        await self._on_change(self._cluster_id)
 
     async def link_closed(self, reason: str) -> None:
         """The machine is gone; its jobs' agents go on by themselves."""
         del reason
         self._cluster.unbind_if(self._link.send_control)
+        await self._on_change(self._cluster_id)

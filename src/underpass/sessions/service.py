@@ -352,12 +352,12 @@ class Sessions:
         return is_over and (live.is_swept or live.record.is_attached)
 
     async def snapshot(self, caller: Principal) -> dict[str, list[dict[str, Any]]]:
-        """Everything of the caller's, as a page that opens needs it."""
+        """Everything of the caller's but providers, as a page that opens needs it."""
         sessions, _ = await self.list_sessions(caller, limit=1000)
         return {
             "sessions": sessions,
             "tunnels": [tunnel for session in sessions for tunnel in session["tunnels"]],
-            "providers": await self.providers(caller),
+            "clusters": await self.places.visible_to(caller),
         }
 
     async def list_templates(
@@ -394,7 +394,7 @@ class Sessions:
         return [await self.tunnels.shape(caller, tunnel) for tunnel in found]
 
     async def providers(self, caller: Principal) -> list[dict[str, Any]]:
-        """All that the caller may use, both types, their own first."""
+        """What tunnels offer to the caller, their own first; of custom providers only what all see."""
         found = self._room.registry.providers_visible_to(caller)
         return [
             await self.provider_shape(view.id, caller, prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from underpass.clusters.messages import capabilities_from_json, capabilities_to_json
 from underpass.clusters.template import Param, Template
 from underpass.core.states import SessionStatus, TunnelStatus
 from underpass.core.times import iso
@@ -125,7 +126,8 @@ def cluster(record: ClusterRecord, *, owner_name: str | None, is_online: bool) -
         "host": record.host,
         "status": "online" if is_online else "offline",
         "owner": owner,
-        "capabilities": record.capabilities,
+        # A machine that has not said yet what it has is shown with nothing, in the same shape.
+        "capabilities": capabilities_to_json(capabilities_from_json(record.capabilities)),
         "created_at": iso(record.created_at),
     }
 

@@ -58,7 +58,7 @@ async def test_a_snapshot_then_each_change(hub: RunningHub, alice: UserRecord) -
         assert events.answer.headers["X-Accel-Buffering"] == "no"
         name, snapshot = await events.next()
         assert name == "snapshot"
-        assert snapshot == {"sessions": [], "tunnels": [], "providers": []}
+        assert snapshot == {"sessions": [], "tunnels": [], "providers": [], "clusters": []}
         hub.services.feed.publish("usr_other", "session", "upsert", {"id": "ses_secret"})
         hub.services.feed.publish(alice.id, "session", "upsert", {"id": "ses_1"})
         hub.services.feed.publish(alice.id, "session", "delete", {"id": "ses_1"})

@@ -42,6 +42,7 @@ export const sessions = {
   templates: (cluster: string) =>
     call<Page<Template>>('GET', `${at('templates')}${cluster === '' ? '' : `?cluster=${encodeURIComponent(cluster)}`}`),
   clusters: () => call<Page<Cluster>>('GET', at('clusters')),
+  removeCluster: (id: string) => call<null>('DELETE', at('clusters', id)),
 };
 
 export const tunnels = {

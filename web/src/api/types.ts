@@ -380,6 +380,7 @@ export interface Snapshot {
   readonly sessions: readonly Session[];
   readonly tunnels: readonly Tunnel[];
   readonly providers: readonly Provider[];
+  readonly clusters: readonly Cluster[];
 }
 
 export type FeedOp = 'upsert' | 'delete' | 'resync';

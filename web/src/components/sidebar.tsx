@@ -1,5 +1,5 @@
 import './sidebar.css';
-import { BookOpen, ChartNoAxesColumn, Command, Ghost, Plug, Plus, Search, Server, Settings, Share2, ShieldCheck, SquarePen, Terminal, X } from 'lucide';
+import { BookOpen, ChartNoAxesColumn, Command, Ghost, Network, Plug, Plus, Search, Server, Settings, Share2, ShieldCheck, SquarePen, Terminal, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { path } from '../router';
@@ -36,6 +36,7 @@ function Foot() {
       </button>
       <NavLink href="/sessions" icon={Server}>Sessions</NavLink>
       <NavLink href="/providers" icon={Plug}>Providers</NavLink>
+      <NavLink href="/clusters" icon={Network}>Clusters</NavLink>
       <NavLink href="/tools" icon={Terminal}>Connect tools</NavLink>
       <NavLink href="/usage" icon={ChartNoAxesColumn}>Usage</NavLink>
       <NavLink href="/shared" icon={Share2}>Shared with you</NavLink>

@@ -5,6 +5,7 @@ import { toTrouble } from '../api/errors';
 import { sessions as api } from '../api/hub';
 import type { Cluster, Session, Template, TemplateParam, Trouble } from '../api/types';
 import { bestTemplate, commonObstacle, isMore, toParams, typedDefault, usableFirst, type Typed } from '../state/form';
+import { place } from '../router';
 import { putSession } from '../state/store';
 import { Param } from './param';
 import { TroubleNote } from './trouble';
@@ -138,7 +139,8 @@ function useStart(onStarted: (session: Session) => void) {
 /** Starts a session from one of the hub's templates. */
 export function StartForm({ onStarted }: { readonly onStarted: (session: Session) => void }) {
   const { clusters, cluster, all, chosen, typed, trouble, isBusy, choose, load, start } = useStart(onStarted);
-  useEffect(() => void load(), []);
+  // A page about one cluster leads here with it in the address.
+  useEffect(() => void load(place.value.searchParams.get('cluster') ?? ''), []);
   const template = chosen.value;
   if (all.value === null) {
     if (trouble.value === null) return <p class="quiet">Reading the templates.</p>;

@@ -729,7 +729,8 @@ export interface paths {
         };
         /**
          * Events
-         * @description Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`, `message`.
+         * @description Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `cluster`, `chat`, `run`,
+         *     `message`.
          *
          *     The data of a change is `{"op": "upsert" | "delete", "item": {…}}`; the item of a `message` is
          *     `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. A reader

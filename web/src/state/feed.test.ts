@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
-import { chat, provider, session, tunnel } from './samples';
+import { chat, cluster, provider, session, tunnel } from './samples';
 
 const raw = (event: string, data: unknown) => ({ id: '', event, data: JSON.stringify(data) });
-const snapshot = { sessions: [session()], tunnels: [tunnel()], providers: [provider()] };
+const snapshot = { sessions: [session()], tunnels: [tunnel()], providers: [provider()], clusters: [cluster()] };
 const known = applyFeedEvent(emptyWorld, { kind: 'snapshot', snapshot });
 
 describe('readFeedEvent', () => {
@@ -22,7 +22,7 @@ describe('readFeedEvent', () => {
 describe('applyFeedEvent', () => {
   it('replaces all by a snapshot, but keeps the chats, which come beside it', () => {
     const chats = new Map([['cht_1', chat()]]);
-    const world = applyFeedEvent({ ...known, chats }, { kind: 'snapshot', snapshot: { sessions: [], tunnels: [], providers: [] } });
+    const world = applyFeedEvent({ ...known, chats }, { kind: 'snapshot', snapshot: { sessions: [], tunnels: [], providers: [], clusters: [] } });
     expect([world.sessions.size, world.providers.size, world.chats.size, world.isKnown]).toEqual([0, 0, 1, true]);
   });
 
@@ -33,6 +33,11 @@ describe('applyFeedEvent', () => {
     expect(changed.sessions).toBe(known.sessions);
     const added = applyFeedEvent(known, { kind: 'session', op: 'upsert', item: session({ id: 'ses_2' }) });
     expect([...added.sessions.keys()]).toEqual(['ses_1', 'ses_2']);
+  });
+
+  it('follows a cluster that goes away and comes back', () => {
+    const gone = applyFeedEvent(known, { kind: 'cluster', op: 'upsert', item: cluster({ status: 'offline' }) });
+    expect([known.clusters.get('cls_1')?.status, gone.clusters.get('cls_1')?.status]).toEqual(['online', 'offline']);
   });
 
   it('deletes, and is the same world when there was nothing to delete', () => {

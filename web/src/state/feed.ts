@@ -1,4 +1,4 @@
-import type { ChatSummary, Provider, Session, Snapshot, Tunnel } from '../api/types';
+import type { ChatSummary, Cluster, Provider, Session, Snapshot, Tunnel } from '../api/types';
 import type { SseEvent } from '../stream/sse';
 import type { MessageNews } from './news';
 
@@ -7,6 +7,7 @@ export interface World {
   readonly sessions: ReadonlyMap<string, Session>;
   readonly tunnels: ReadonlyMap<string, Tunnel>;
   readonly providers: ReadonlyMap<string, Provider>;
+  readonly clusters: ReadonlyMap<string, Cluster>;
   readonly chats: ReadonlyMap<string, ChatSummary>;
   /** False until the first snapshot: an empty list may still be a list not yet read. */
   readonly isKnown: boolean;
@@ -16,18 +17,19 @@ export const emptyWorld: World = {
   sessions: new Map(),
   tunnels: new Map(),
   providers: new Map(),
+  clusters: new Map(),
   chats: new Map(),
   isKnown: false,
 };
 
 export type FeedEvent =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
-  | { readonly kind: 'session' | 'tunnel' | 'provider' | 'chat'; readonly op: 'upsert' | 'delete'; readonly item: { readonly id: string } }
+  | { readonly kind: 'session' | 'tunnel' | 'provider' | 'cluster' | 'chat'; readonly op: 'upsert' | 'delete'; readonly item: { readonly id: string } }
   | { readonly kind: 'message'; readonly news: MessageNews }
   /** This page fell behind: ask for everything again. */
   | { readonly kind: 'resync' };
 
-const MAPS = { session: 'sessions', tunnel: 'tunnels', provider: 'providers', chat: 'chats' } as const;
+const MAPS = { session: 'sessions', tunnel: 'tunnels', provider: 'providers', cluster: 'clusters', chat: 'chats' } as const;
 
 export function readFeedEvent(event: SseEvent): FeedEvent | null {
   let data: Readonly<Record<string, unknown>>;
@@ -51,8 +53,8 @@ const byId = <T extends { readonly id: string }>(items: readonly T[] | undefined
 export function applyFeedEvent(world: World, event: FeedEvent): World {
   if (event.kind === 'resync' || event.kind === 'message') return world;
   if (event.kind === 'snapshot') {
-    const { sessions, tunnels, providers } = event.snapshot;
-    return { ...world, sessions: byId(sessions), tunnels: byId(tunnels), providers: byId(providers), isKnown: true };
+    const { sessions, tunnels, providers, clusters } = event.snapshot;
+    return { ...world, sessions: byId(sessions), tunnels: byId(tunnels), providers: byId(providers), clusters: byId(clusters), isKnown: true };
   }
   const name = MAPS[event.kind];
   const map = new Map<string, { readonly id: string }>(world[name]);

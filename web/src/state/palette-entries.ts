@@ -1,5 +1,5 @@
 import {
-  BookOpen, Bot, ChartNoAxesColumn, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Plug, Plus, Server, Settings, Share2, ShieldCheck, SquarePen, Sun, Terminal,
+  BookOpen, Bot, ChartNoAxesColumn, Download, Folder, Ghost, Keyboard, LogOut, MessageSquare, Monitor, Moon, Network, Plug, Plus, Server, Settings, Share2, ShieldCheck, SquarePen, Sun, Terminal,
 } from 'lucide';
 import type { IconNode } from 'lucide';
 import { exchange } from '../api/library';
@@ -28,6 +28,7 @@ function pages(): readonly Entry[] {
   return [
     page('Sessions', '/sessions', Server, 'jobs'),
     page('Start a session', '/sessions/new', Plus, 'launch job template'),
+    page('Clusters', '/clusters', Network, 'slurm pbs machines join partitions'),
     page('Providers', '/providers', Plug, 'endpoints models'),
     page('Connect tools', '/tools', Terminal, 'programs openai curl claude code editor settings'),
     page('Usage', '/usage', ChartNoAxesColumn, 'tokens requests statistics costs charts'),

@@ -1,5 +1,5 @@
 /** Made-up things of the hub for the tests of this room. */
-import type { ChatSummary, Message, Provider, Session, Tunnel } from '../api/types';
+import type { ChatSummary, Cluster, Message, Provider, Session, Tunnel } from '../api/types';
 
 const owner = { id: 'usr_1', name: 'alice' };
 const created_at = '2026-11-20T08:00:00Z';
@@ -16,6 +16,13 @@ export function tunnel(fields: Partial<Tunnel> = {}): Tunnel {
   return {
     id: 'tun_1', name: 'box', session_id: 'ses_1', target: '127.0.0.1:8000', openai: true, status: 'running', owner,
     provider_id: 'prv_1', bytes_in: 0, bytes_out: 0, streams: 0, created_at, ...fields,
+  };
+}
+
+export function cluster(fields: Partial<Cluster> = {}): Cluster {
+  return {
+    id: 'cls_1', name: 'alpha', kind: 'slurm', host: 'login1', status: 'online', owner, created_at,
+    capabilities: { kind: 'slurm', host: 'login1', user: 'alice', cpus: 8, gpus: [], programs: {}, extra: {} }, ...fields,
   };
 }
 

@@ -11,7 +11,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from underpass.core.errors import NotAllowed, NotAuthenticated
-from underpass.core.principal import Scope
+from underpass.core.principal import Principal, Scope
+from underpass.hub.api.providers import visible
 from underpass.hub.auth import Credential
 from underpass.hub.services import Services, ServicesDep, SignedIn
 from underpass.registry.feed import FeedEvent, Watcher
@@ -24,7 +25,8 @@ KEEPALIVE = ": keepalive\n\n"
 
 @router.get("", response_class=StreamingResponse)
 async def events(request: Request, caller: SignedIn, services: ServicesDep) -> StreamingResponse:
-    """Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `chat`, `run`, `message`.
+    """Server-sent events: `snapshot`, then `session`, `tunnel`, `provider`, `cluster`, `chat`, `run`,
+    `message`.
 
     The data of a change is `{"op": "upsert" | "delete", "item": {…}}`; the item of a `message` is
     `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. A reader
@@ -43,7 +45,7 @@ async def _stream(request: Request, caller: Credential, services: Services) -> A
         services.feed.watch(user_id) as watcher,
         services.auth.authenticator.watch(caller) as doubt,
     ):
-        yield _event("snapshot", await services.sessions.snapshot(caller.principal))
+        yield _event("snapshot", await _of(services, caller.principal))
         while True:
             change = await _next(watcher, doubt, services)
             if services.stopping.is_set():
@@ -67,7 +69,13 @@ async def _snapshot(request: Request, caller: Credential, services: Services) ->
         principal = await services.auth.authenticate(request.scope)
     except (NotAuthenticated, NotAllowed):
         principal = caller.principal  # the doubt that comes with it ends the stream
-    return await services.sessions.snapshot(principal)
+    return await _of(services, principal)
+
+
+async def _of(services: Services, caller: Principal) -> dict[str, object]:
+    """Everything that the feed carries from then on."""
+    snapshot = await services.sessions.snapshot(caller)
+    return snapshot | {"providers": await visible(services, caller)}
 
 
 async def _next(watcher: Watcher, doubt: asyncio.Event, services: Services) -> FeedEvent | None:

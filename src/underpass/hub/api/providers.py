@@ -86,12 +86,7 @@ async def list_providers(
         if not caller.acts_as_admin:
             raise NotAllowed("Only an admin may see everybody's providers.", code="admin_only")
         return ListOf(items=[ProviderOut(**item) for item in services.providers.all()])
-    visible = services.registry.providers_visible_to(caller)
-    shown = [
-        await _shape(services, caller, view, prefix)
-        for view, prefix in prefixes(visible, caller.user_name)
-    ]
-    return ListOf(items=[ProviderOut(**item) for item in shown])
+    return ListOf(items=[ProviderOut(**item) for item in await visible(services, caller)])
 
 
 @router.post("", status_code=201)
@@ -177,6 +172,15 @@ async def share_provider(
         everyone=body.everyone,
     )
     return ProviderOut(**shape)
+
+
+async def visible(services: Services, caller: Principal) -> list[dict[str, Any]]:
+    """All that the caller may use, of both types, their own first, in the API's shape."""
+    found = services.registry.providers_visible_to(caller)
+    return [
+        await _shape(services, caller, view, prefix)
+        for view, prefix in prefixes(found, caller.user_name)
+    ]
 
 
 # --- helpers ---------------------------------------------------------------------------------
