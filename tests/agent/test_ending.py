@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from underpass.agent import ending
+from underpass.agent.shortage import Kind
 from underpass.clusters.folder import AgentsEnd, JobFolders
 from underpass.clusters.script import END_FILE
 from underpass.core.errors import LinkRefused
@@ -48,17 +49,20 @@ def test_refusals() -> None:
 @pytest.mark.parametrize(
     ("code", "memory", "reason", "exit_code", "words"),
     [
-        (0, False, EndReason.SERVER_EXITED, 0, "vllm ended with code 0."),
-        (3, False, EndReason.SERVER_EXITED, 3, "vllm ended with code 3."),
-        (-15, False, EndReason.SERVER_EXITED, 143, "vllm was ended by SIGTERM."),
-        (-9, True, EndReason.OUT_OF_MEMORY, 137, "ran out of memory"),
-        (-9, False, EndReason.SERVER_EXITED, 137, "SIGKILL"),
-        (-120, False, EndReason.SERVER_EXITED, 248, "signal 120"),
+        (0, None, EndReason.SERVER_EXITED, 0, "vllm ended with code 0."),
+        (3, None, EndReason.SERVER_EXITED, 3, "vllm ended with code 3."),
+        (1, Kind.GPU, EndReason.OUT_OF_MEMORY, 1, "vllm ran out of GPU memory."),
+        (-15, None, EndReason.SERVER_EXITED, 143, "vllm was ended by SIGTERM."),
+        (-9, Kind.HOST, EndReason.OUT_OF_MEMORY, 137, "the session ran out of memory"),
+        (-9, None, EndReason.SERVER_EXITED, 137, "SIGKILL"),
+        (-120, None, EndReason.SERVER_EXITED, 248, "signal 120"),
     ],
 )
-def test_commands(code: int, memory: bool, reason: EndReason, exit_code: int, words: str) -> None:
+def test_commands(
+    code: int, memory: Kind | None, reason: EndReason, exit_code: int, words: str
+) -> None:
     """The exit code is the command's own, as a shell would give it."""
-    end = ending.by_command("vllm", code, was_out_of_memory=memory)
+    end = ending.by_command("vllm", code, short_of=memory)
     assert (end.reason, end.exit_code, end.command_exit_code) == (reason, exit_code, code)
     assert words in end.message
 

@@ -1,6 +1,7 @@
 """Sessions on `local`: the hub starts a model server, its provider appears, and every end has its reason."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,21 @@ def test_a_server_that_exits_is_told_with_its_last_words(make_stack: MakeStack) 
     assert ended["end_message"]
     log = stack.api(alice).get(f"/api/sessions/{ended['id']}/logs").body.decode()
     assert "no GPU here" in log
+
+
+def test_a_server_that_found_no_room_on_the_gpu_says_so(make_stack: MakeStack) -> None:
+    """Its exit code is like any other's: its log tells, and the advice is about memory."""
+    stack = make_stack()
+    root = stack.add_person("root", is_admin=True)
+    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 4.00 GiB."
+    program = f"import sys; print({words!r}, file=sys.stderr); sys.exit(1)"
+    command = shlex.join([sys.executable, "-c", program, "{port}"])
+    body = {"template": "custom", "name": "hungry", "params": {"command": command}}
+    assert stack.api(root).post("/api/sessions", body).status == 202
+    ended = _wait_ended(stack, root, "hungry")
+    assert ended["end_reason"] == "out_of_memory"
+    assert "ran out of GPU memory" in ended["end_message"]
+    assert "more memory or GPUs, or for a smaller context" in ended["end_message"]
 
 
 def test_a_hub_restart_keeps_its_sessions(make_stack: MakeStack) -> None:

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from underpass.agent.command import exit_words
+from underpass.agent.shortage import Kind
 from underpass.core.errors import AppError
 from underpass.core.states import EndReason
+
+_MORE = {
+    Kind.HOST: "Ask for more memory, or use a smaller model or context.",
+    Kind.GPU: "Ask for more GPUs or larger ones, or use a smaller model or context.",
+}
 
 # A job that is ended with less than this left was ended by its limit.
 AT_THE_LIMIT_S = 90.0
@@ -61,16 +67,18 @@ def by_refusal(error: AppError) -> End:
     return End(None, error.message, 1, hint=error.hint)
 
 
-def by_command(program: str, code: int, *, was_out_of_memory: bool) -> End:
-    """The wrapped command ended by itself."""
+def by_command(program: str, code: int, *, short_of: Kind | None = None) -> End:
+    """The wrapped command ended by itself; `short_of`: the memory that it did not get, if that was it."""
     exit_code = code if code >= 0 else 128 - code
-    if code == -signal.SIGKILL and was_out_of_memory:
+    if short_of is not None:
+        by_kernel = code == -signal.SIGKILL
+        what = "was ended by the kernel: the session ran out of" if by_kernel else "ran out of"
         return End(
             EndReason.OUT_OF_MEMORY,
-            f"{program} was ended by the kernel: the session ran out of memory.",
+            f"{program} {what} {short_of.value}.",
             exit_code,
             code,
-            hint="Ask for more memory, or use a smaller model or context.",
+            hint=_MORE[short_of],
         )
     return End(
         EndReason.SERVER_EXITED,

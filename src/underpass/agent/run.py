@@ -29,6 +29,7 @@ from underpass.agent.pbs import PbsJob
 from underpass.agent.progress import Progress
 from underpass.agent.report import EndNews, LogNews, Note, Report
 from underpass.agent.serve import Offer
+from underpass.agent.shortage import Kind, Shortage
 from underpass.agent.slurm import SlurmJob
 from underpass.agent.tunnels import COMMAND_REF, Tunnels
 from underpass.agent.waiting import until
@@ -88,6 +89,7 @@ class Agent:
         self._gpus = Gpus(environ)
         self._gpu_names: list[str] = []
         self._progress = Progress()
+        self._shortage = Shortage()
         self._end: asyncio.Future[End] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._command: Command | None = None
@@ -200,7 +202,10 @@ class Agent:
         if self._is_in_job and self._end is not None:
             # A scheduler ends all of a job at once: its signal to us may be the news behind this one.
             await asyncio.wait({self._end}, timeout=JOB_SIGNAL_S)
-        self._stop(ending.by_command(program, code, was_out_of_memory=was_out_of_memory))
+        short_of = Kind.HOST if was_out_of_memory and code == -signal.SIGKILL else None
+        if code != 0 and short_of is None:
+            short_of = self._shortage.last
+        self._stop(ending.by_command(program, code, short_of=short_of))
 
     async def _watch_wall_time(self) -> None:
         """Tells the hub how long is left, whenever Slurm's answer changes by a minute or more."""
@@ -242,6 +247,7 @@ class Agent:
 
     def _on_part(self, text: str) -> None:
         """A line, or what stands on one for a moment: a bar that is drawn over itself."""
+        self._shortage.feed(text)
         step = self._progress.feed(text)
         if step is not None:
             self._say_if_possible(step.as_message())
