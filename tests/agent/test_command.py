@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.waiting import eventually_async
-from underpass.agent.command import MAX_LINE_BYTES, Command, CommandPlan, exit_words
+from underpass.agent.command import MAX_LINE_BYTES, Command, CommandPlan, exit_words, program_of
 from underpass.core.errors import LaunchRejected
 from underpass.core.targets import MAX_SOCKET_PATH_BYTES
 
@@ -163,3 +163,13 @@ async def test_a_bar_that_is_drawn_over_itself() -> None:
     assert await run.wait() == 0
     assert lines == [("stderr", "load 100%"), ("stderr", "done")]
     assert set(parts) >= {"load 10%", "load 50%"}
+
+
+def test_a_command_is_called_by_its_program() -> None:
+    """Also behind a shell that only prepares something for it."""
+    assert program_of(["/opt/bin/vllm", "serve"]) == "vllm"
+    assert (
+        program_of(["sh", "-c", 'mkdir x; exec "$0" "$@"', "transformers", "serve"])
+        == "transformers"
+    )
+    assert program_of(["/bin/sh", "-c", "serve | tee log"]) == "sh"

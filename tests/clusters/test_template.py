@@ -1,5 +1,6 @@
 """Templates: a person's choices become a command, or an error that names the parameter."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,24 @@ def test_offline_is_a_switch(name: str) -> None:
         assert "HF_HUB_OFFLINE" not in start(name, model="m", **not_chosen).env
     own = start(name, model="m", offline=True, env={"HF_HUB_OFFLINE": "0"})
     assert own.env["HF_HUB_OFFLINE"] == "0"
+
+
+def test_transformers_finds_the_cache_that_it_insists_on(tmp_path: Path) -> None:
+    """Made before it starts, where the environment says; its words reach it as they were typed."""
+    program = tmp_path / "transformers"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    words = start("transformers", model="/m/it's $HOME; a model", device="cuda").command
+    for variables, cache in (
+        ({"HF_HOME": str(tmp_path / "home")}, tmp_path / "home" / "hub"),
+        ({"HF_HUB_CACHE": str(tmp_path / "hub")}, tmp_path / "hub"),
+        ({"HOME": str(tmp_path)}, tmp_path / ".cache" / "huggingface" / "hub"),
+    ):
+        env = {"PATH": f"{tmp_path}:/usr/bin:/bin", **variables}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[:2] == ["serve", "/m/it's $HOME; a model"]
+        assert done.stdout.splitlines()[-2:] == ["--device", "cuda"]
+        assert cache.is_dir()
 
 
 def test_what_a_command_runs_in_is_chosen_with_any_template() -> None:

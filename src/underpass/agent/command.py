@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -258,6 +258,14 @@ class _Pipe:
     def close_reading(self) -> None:
         """Nobody will write."""
         os.close(self._read_end)
+
+
+def program_of(argv: Sequence[str]) -> str:
+    """What a command is called; of `sh -c SCRIPT NAME …` the name that it gives itself."""
+    program = os.path.basename(argv[0])
+    if program in ("sh", "bash") and len(argv) > 3 and argv[1] == "-c":
+        program = os.path.basename(argv[3])
+    return program
 
 
 def exit_words(code: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from underpass import __version__
 from underpass.agent import ending
-from underpass.agent.command import Command, CommandPlan
+from underpass.agent.command import Command, CommandPlan, program_of
 from underpass.agent.ending import End
 from underpass.agent.gauges import Gauges
 from underpass.agent.gpus import Gpus
@@ -156,7 +156,7 @@ class Agent:
         self._tunnels.offer([offer])
         self._command.on_moved = self._tunnels.move
         self._command.on_part = self._on_part
-        self._spawn(self._watch_command(self._command, os.path.basename(plan.argv[0])))
+        self._spawn(self._watch_command(self._command, program_of(plan.argv)))
 
     def _introduce(self) -> None:
         """The hub knows nothing of this agent: say who it is and what it offers."""

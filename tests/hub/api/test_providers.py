@@ -15,6 +15,7 @@ from tests.hub.api.test_tunnels import Served, served
 from tests.hub.conftest import Answer, Browser, RunningHub, running_hub
 from tests.providers.servers import Odd, odd_server
 from tests.rig.waiting import eventually_async
+from underpass.core.errors import NotFound
 from underpass.store import UserRecord
 
 __all__ = ["served"]
@@ -485,3 +486,24 @@ async def test_who_is_removed_during_a_change_leaves_nothing(
     assert hub.services.providers.all() == []
     watching = [task for task in asyncio.all_tasks() if task.get_name() == f"watch-{lab['id']}"]
     assert watching == []
+
+
+async def test_a_provider_that_goes_meanwhile_does_not_take_the_list_along(
+    hub: RunningHub,
+    mine: Browser,
+    served: Served,
+    lab: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is seen in the registry, and gone when it is looked at: the others are shown."""
+    whole = hub.services.providers.shape
+
+    def gone(provider_id: str, *more: Any) -> dict[str, Any]:
+        if provider_id == lab["id"]:
+            raise NotFound("There is no such provider.")
+        return whole(provider_id, *more)
+
+    monkeypatch.setattr(hub.services.providers, "shape", gone)
+    listed = await mine.get("/api/providers")
+    assert listed.status == 200
+    assert [one["name"] for one in listed.json()["items"]] == ["box"]

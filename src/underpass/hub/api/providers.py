@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from underpass.core.errors import NotAllowed
+from underpass.core.errors import NotAllowed, NotFound
 from underpass.core.principal import Principal
 from underpass.hub.api.session_shapes import ProviderOut
 from underpass.hub.api.shapes import In, ListOf
@@ -177,10 +178,12 @@ async def share_provider(
 async def visible(services: Services, caller: Principal) -> list[dict[str, Any]]:
     """All that the caller may use, of both types, their own first, in the API's shape."""
     found = services.registry.providers_visible_to(caller)
-    return [
-        await _shape(services, caller, view, prefix)
-        for view, prefix in prefixes(found, caller.user_name)
-    ]
+    shown = []
+    for view, prefix in prefixes(found, caller.user_name):
+        # One that goes while the others are looked at is no reason to show none.
+        with suppress(NotFound):
+            shown.append(await _shape(services, caller, view, prefix))
+    return shown
 
 
 # --- helpers ---------------------------------------------------------------------------------
