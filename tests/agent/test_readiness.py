@@ -130,6 +130,18 @@ def test_entries_of_a_list(entry: Any, look: dict[str, Any], model: Model | None
     assert now.models == ((model,) if model else ())
 
 
+def test_a_model_that_is_known_stands_for_a_list_that_is_no_use() -> None:
+    """An empty list, or one of other models; what the list says of it is kept."""
+    empty = Look(Reply(200, {"data": []}), needs_answer=True)
+    before = judge(NEW, empty, "here", "/m/mine")
+    assert (before.state, before.models) == (P.LOADING, (Model("/m/mine"),))
+    after = judge(before, replace(empty, answer=Reply(200)), "here", "/m/mine")
+    assert (after.state, after.models) == (P.RUNNING, (Model("/m/mine"),))
+    assert judge(NEW, Look(LIST), "here", "other").models == (Model("other"),)
+    assert judge(NEW, Look(LIST), "here", "m").models[0].max_model_len == 9
+    assert judge(NEW, Look(Reply(503)), "here", "m").state is P.LOADING
+
+
 def test_words() -> None:
     """The reason says what to do, and takes a server's own short words."""
     loading = Reply(503, {"error": {"message": "Loading model", "code": 503}})

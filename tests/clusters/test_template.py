@@ -70,6 +70,12 @@ def test_offline_is_a_switch(name: str) -> None:
     assert own.env["HF_HUB_OFFLINE"] == "0"
 
 
+def test_a_server_whose_list_is_no_use_is_not_asked_for_it() -> None:
+    """Its one model is known from the start; all other servers list theirs."""
+    assert start("transformers", model="/m/a b").serves == "/m/a b"
+    assert start("vllm", model="org/m").serves is None
+
+
 def test_transformers_finds_the_cache_that_it_insists_on(tmp_path: Path) -> None:
     """Made before it starts, where the environment says; its words reach it as they were typed."""
     program = tmp_path / "transformers"

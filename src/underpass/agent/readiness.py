@@ -138,10 +138,13 @@ TITLES = {
 _P = ProviderStatus
 
 
-def judge(before: Readiness | None, look: Look, place: str) -> Readiness:
-    """The readiness after this look. `place` is the target, for the sentence."""
+def judge(before: Readiness | None, look: Look, place: str, serves: str | None = None) -> Readiness:
+    """The readiness after this look. `place` is the target, for the sentence.
+
+    `serves` names the one model of a server whose list is no use, which stands in the list's place.
+    """
     old = before or Readiness(_P.STARTING, "")
-    state, reason, models = _verdict(old, look, place)
+    state, reason, models = _verdict(old, look, place, serves)
     is_silent = look.models.failure is Failure.SILENT
     return Readiness(
         state=state,
@@ -155,7 +158,7 @@ def judge(before: Readiness | None, look: Look, place: str) -> Readiness:
 
 
 def _verdict(
-    old: Readiness, look: Look, place: str
+    old: Readiness, look: Look, place: str, serves: str | None
 ) -> tuple[ProviderStatus, str, tuple[Model, ...] | None]:
     failing = _P.UNREACHABLE if old.has_run else _P.LOADING
     reply = look.models
@@ -171,6 +174,8 @@ def _verdict(
     if listed is None:
         answered = f"GET /v1/models: {reply.status}"
         return failing, f"{place} is not an OpenAI-compatible server ({answered}).", None
+    if serves is not None:
+        listed = tuple(one for one in listed if one.id == serves) or (Model(serves),)
     if look.health is not None and look.health.status == 503:
         return _P.LOADING, _loading_words(look.health), listed
     if not listed:

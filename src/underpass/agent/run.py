@@ -55,8 +55,9 @@ class Plan:
     """The session token (`ups_…`)."""
     offers: tuple[Offer, ...] = ()
     command: CommandPlan | None = None
-    """Its tunnel is offered once its target is known, with the next two."""
+    """Its tunnel is offered once its target is known, with the next three."""
     command_openai: bool = True
+    command_serves: str | None = None
     command_tunnel: str | None = None
     upstream_key: str | None = field(default=None, repr=False)
     allow_hub_targets: bool = False
@@ -152,7 +153,9 @@ class Agent:
         environ.pop("UNDERPASS_KEY", None)
         self._command = Command(plan, environ, self._on_line)
         target = await self._command.start()
-        offer = Offer(COMMAND_REF, target, self._plan.command_openai, self._plan.command_tunnel)
+        mine = self._plan
+        serves = mine.command_serves
+        offer = Offer(COMMAND_REF, target, mine.command_openai, mine.command_tunnel, serves)
         self._tunnels.offer([offer])
         self._command.on_moved = self._tunnels.move
         self._command.on_part = self._on_part

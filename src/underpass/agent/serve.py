@@ -35,6 +35,8 @@ class Offer:
     target: Target
     openai: bool
     name: str | None = None
+    serves: str | None = None
+    """What the server calls its one model, where its own list is no use; None: it is asked."""
 
     def as_message(self) -> dict[str, Any]:
         """The control message `tunnel.offer`."""
@@ -167,11 +169,15 @@ class TunnelService:
             self._set(self._look_at_port(place))
             return
         look = await self._prober.look()
-        self._set(judge(self.readiness, look, place))
+        serves = self.offer.serves
+        if serves is not None:
+            # It may load the model at the first request only: running is what has answered.
+            look = replace(look, needs_answer=True)
+        self._set(judge(self.readiness, look, place, serves))
         assert self.readiness is not None
         if wants_answer(self.readiness, look):
             reply = await self._prober.first_token(self.readiness.models[0].id)
-            self._set(judge(self.readiness, replace(look, answer=reply), place))
+            self._set(judge(self.readiness, replace(look, answer=reply), place, serves))
 
     def _look_at_port(self, place: str) -> Readiness:
         """For a tunnel of plain bytes: something listens, or nothing does. Nothing is sent to it."""

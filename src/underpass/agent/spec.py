@@ -55,6 +55,9 @@ class AgentSpec:
     tunnel: str | None = None
     """The tunnel's name; None: the hub chooses."""
 
+    serves: str | None = None
+    """What the server calls its one model, where its own list is no use; None: it is asked."""
+
     stop_grace_s: float = 30.0
     """Seconds between asking the command to stop and killing it."""
 

@@ -368,7 +368,11 @@ async def _hub_launched(file: Path, environ: Mapping[str, str]) -> int:
             spec.command, spec.target, dict(spec.env), spec.cwd, spec.stop_grace_s
         )
         plan = replace(
-            plan, command=command, command_openai=spec.openai, command_tunnel=spec.tunnel
+            plan,
+            command=command,
+            command_openai=spec.openai,
+            command_tunnel=spec.tunnel,
+            command_serves=spec.serves,
         )
     else:
         offer = Offer("target", Target.parse(spec.target), spec.openai, spec.tunnel)

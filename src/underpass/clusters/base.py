@@ -74,6 +74,8 @@ class JobOrder:
     tunnel: str | None = None
     has_key: bool = False
     """Whether the adapter makes a key for the model server."""
+    serves: str | None = None
+    """What the server calls its one model, where its own list is no use; None: it is asked."""
     files: tuple[str, ...] = ()
     """Files that must be there before anything starts (the model)."""
     others: tuple[str, ...] = ()

@@ -185,6 +185,7 @@ def launch_file(order: JobOrder, around: Surroundings, key: str | None) -> dict[
         "tunnel": order.tunnel,
         "stop_grace_s": order.stop_grace_s,
         "upstream_key": key,
+        "serves": order.serves,
         "ca_file": around.ca_file,
         "insecure_http": around.insecure_http,
         "scheduler": around.kind,

@@ -74,6 +74,8 @@ class Template:
     """`{socket}` or `{port}`; empty: taken from the command."""
     env: Mapping[str, str] = field(default_factory=dict)
     has_key: bool = False
+    serves: str = ""
+    """What the server calls its one model, where its own list is no use: `{model}`."""
     first: tuple[str, ...] = ()
     """Added to the command on the first of several machines."""
     others: tuple[str, ...] = ()
@@ -102,6 +104,8 @@ class Launch:
     cwd: str | None = None
     files: tuple[str, ...] = ()
     has_key: bool = False
+    serves: str | None = None
+    """The model's name at the server, where its own list is no use."""
     resources: Resources = field(default_factory=Resources)
     software: Software = field(default_factory=Software)
     habits: Habits = field(default_factory=Habits)
@@ -187,6 +191,7 @@ def read(text: str, *, source: str) -> Template:
         *template.command,
         *template.first,
         *template.others,
+        template.serves,
         *(w for p in template.params for w in p.words),
     ]
     unknown = {name for text in texts for name in _PLACE.findall(text)} - known
@@ -224,6 +229,7 @@ def launch(template: Template, given: Mapping[str, Any]) -> Launch:
             if p.type is ParamType.FILE and values.get(p.name)
         ),
         has_key=template.has_key,
+        serves=_fill(template.serves, {n: str(v) for n, v in values.items()}) or None,
         resources=_resources(values),
         software=Software(values.get("image"), values.get("modules", ()), values.get("venv")),
         habits=_habits(values),
