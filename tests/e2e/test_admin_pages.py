@@ -90,6 +90,7 @@ async def test_the_whole_life_of_a_user(chromium: Browser, page: Page, place: Pl
     held = await asyncio.to_thread(api.get, f"/api/users/{dora['id']}/limits")
     assert held.json()["requests_per_minute"] == 5
     await dialog.get_by_role("button", name="Disable").click()
+    await dialog.get_by_role("button", name="Yes, disable dora").click()
     await expect(dialog.get_by_text("Everything of theirs has stopped")).to_be_visible()
     await hers.reload()
     await expect(hers.get_by_role("button", name="Sign in")).to_be_visible()
@@ -119,6 +120,7 @@ async def test_the_last_admin_stays(page: Page, place: Place) -> None:
     await dialog.get_by_role("button", name="Take the admin role away").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("admin")
     await dialog.get_by_role("button", name="Disable").click()
+    await dialog.get_by_role("button", name="Yes, disable root").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("admin")
     await page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
@@ -159,6 +161,7 @@ async def test_tunnels_and_sessions_are_seen_to_exist_and_stopped(page: Page, pl
     await expect(row).to_contain_text("running")
     await expect(row).to_contain_text("in")
     await row.get_by_role("button", name="Stop the tunnel").click()
+    await row.get_by_role("button", name="Yes, stop alice's tunnel").click()
     await expect(row).to_contain_text("stopped")
     mine = await asyncio.to_thread(place.stack.api(place.alice).items, "/api/tunnels")
     assert [one["status"] for one in mine] == ["stopped"]
@@ -171,6 +174,7 @@ async def test_tunnels_and_sessions_are_seen_to_exist_and_stopped(page: Page, pl
         assert '"alice"' in await answer.text()
         assert "secret-project" not in await answer.text()
     await row.get_by_role("button", name="Stop the session of alice").click()
+    await row.get_by_role("button", name="Yes, stop alice's session").click()
 
     async def has_ended() -> bool:
         sessions = await asyncio.to_thread(place.stack.api(place.alice).items, "/api/sessions")

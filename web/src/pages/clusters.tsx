@@ -1,10 +1,10 @@
 import './clusters.css';
-import { useSignal } from '@preact/signals';
 import { sessions as api } from '../api/hub';
 import type { Cluster } from '../api/types';
 import { CopyButton } from '../components/copy';
 import { Page } from '../components/shell';
 import { useAct } from '../components/field';
+import { SureButton } from '../components/sure-button';
 import { TroubleNote } from '../components/trouble';
 import { now } from '../state/clock';
 import { namesOf, partitionsOf, type Partition } from '../state/partitions';
@@ -45,17 +45,12 @@ function Partitions({ all, of }: { readonly all: readonly Partition[]; readonly 
   );
 }
 
-/** Taking a machine off: it is turned away from then on, so a second press is asked for. */
+/** Taking a machine off: it is turned away from then on. */
 function Removal({ cluster }: { readonly cluster: Cluster }) {
-  const isSure = useSignal(false);
   const { isBusy, trouble, act } = useAct();
-  const press = (): void => {
-    if (isSure.value) void act(() => api.removeCluster(cluster.id));
-    else isSure.value = true;
-  };
   return (
     <>
-      <button type="button" class="button is-small is-bad" aria-disabled={isBusy.value} onClick={press}>{isSure.value ? `Yes, remove ${cluster.name}` : 'Remove'}</button>
+      <SureButton words="Remove" sure={`Yes, remove ${cluster.name}`} isBusy={isBusy.value} onSure={() => void act(() => api.removeCluster(cluster.id))} />
       {trouble.value !== null && <TroubleNote trouble={trouble.value} />}
     </>
   );

@@ -6,6 +6,7 @@ import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
 import { ListingFoot, useListing } from '../../components/listing';
 import { Field, useAct } from '../../components/field';
+import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { LimitsForm } from './limits-form';
 import { swap } from './users';
@@ -63,7 +64,6 @@ interface EditProps {
 
 function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
   const name = useSignal(group.name);
-  const isSure = useSignal(false);
   const { isBusy, trouble, act } = useAct();
   // Shown at once; what the hub then says is what holds.
   const wanted = useSignal<readonly string[] | null>(null);
@@ -75,16 +75,11 @@ function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
     event.preventDefault();
     void act(async () => onChanged(await api.change(group.id, { name: name.value.trim() })));
   };
-  const remove = (): void => {
-    if (!isSure.value) {
-      isSure.value = true;
-      return;
-    }
+  const remove = (): void =>
     void act(async () => {
       await api.remove(group.id);
       onGone();
     });
-  };
   return (
     <Dialog title={group.name} onClose={onClose}>
       <form class="admin-form" aria-label="Group" onSubmit={rename}>
@@ -98,8 +93,8 @@ function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
       </div>
       <LimitsForm kind="groups" id={group.id} />
       <div class="admin-acts admin-apart">
-        <button type="button" class="button is-bad" onClick={remove}>{isSure.value ? `Yes, remove ${group.name}` : 'Remove the group'}</button>
-        <span class="quiet" role="status">{isSure.value ? 'Its members stay users. What was shared with it is theirs no more.' : ''}</span>
+        <SureButton isSmall={false} words="Remove the group" sure={`Yes, remove ${group.name}`} isBusy={isBusy.value} onSure={remove} />
+        <span class="quiet">Its members stay users. What was shared with it is theirs no more.</span>
       </div>
     </Dialog>
   );

@@ -3,6 +3,7 @@ import type { AnySession } from '../../api/types';
 import { ListingFoot, useListing } from '../../components/listing';
 import { useAct } from '../../components/field';
 import { Status } from '../../components/status';
+import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { now } from '../../state/clock';
 import { ago, endWords, timeLeft } from '../../words';
@@ -34,7 +35,7 @@ export function SessionsSection() {
             </div>
             <div class="row-acts">
               <Status status={one.status} />
-              {!isOver(one) && <button type="button" class="button is-small is-bad" aria-disabled={isBusy.value} aria-label={`Stop the session of ${one.owner.name} on ${one.host ?? one.cluster?.name ?? 'no machine yet'}`} onClick={() => stop(one)}>Stop</button>}
+              {!isOver(one) && <SureButton words="Stop" sure={`Yes, stop ${one.owner.name}'s session`} label={`Stop the session of ${one.owner.name} on ${one.host ?? one.cluster?.name ?? 'no machine yet'}`} isBusy={isBusy.value} onSure={() => stop(one)} />}
             </div>
           </li>
         ))}

@@ -4,6 +4,7 @@ import type { AnyTunnel } from '../../api/types';
 import { ListingFoot, useListing } from '../../components/listing';
 import { useAct } from '../../components/field';
 import { Status } from '../../components/status';
+import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { now } from '../../state/clock';
 import { ago, bytes } from '../../words';
@@ -38,7 +39,7 @@ export function TunnelsSection() {
             </div>
             <div class="row-acts">
               <Status status={one.status} />
-              {one.status !== 'stopped' && <button type="button" class="button is-small is-bad" aria-disabled={isBusy.value} aria-label={`Stop the tunnel …${shortId(one.id)} of ${one.owner.name}`} onClick={() => stop(one)}>Stop</button>}
+              {one.status !== 'stopped' && <SureButton words="Stop" sure={`Yes, stop ${one.owner.name}'s tunnel`} label={`Stop the tunnel …${shortId(one.id)} of ${one.owner.name}`} isBusy={isBusy.value} onSure={() => stop(one)} />}
             </div>
           </li>
         ))}

@@ -6,6 +6,7 @@ import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
 import { ListingFoot, useListing, type Listing } from '../../components/listing';
 import { Field, useAct } from '../../components/field';
+import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { account } from '../../state/store';
 import { filled } from '../../words';
@@ -72,9 +73,11 @@ function Access({ user, change }: { readonly user: User; readonly change: (body:
         <button type="button" class="button" onClick={() => change({ is_admin: !user.is_admin }, user.is_admin ? 'No admin any more.' : 'An admin now.')}>
           {user.is_admin ? 'Take the admin role away' : 'Make an admin'}
         </button>
-        <button type="button" class={user.is_disabled ? 'button' : 'button is-bad'} onClick={() => change({ is_disabled: !user.is_disabled }, user.is_disabled ? 'Enabled.' : 'Disabled. Everything of theirs has stopped.')}>
-          {user.is_disabled ? 'Enable' : 'Disable'}
-        </button>
+        {user.is_disabled ? (
+          <button type="button" class="button" onClick={() => change({ is_disabled: false }, 'Enabled.')}>Enable</button>
+        ) : (
+          <SureButton isSmall={false} words="Disable" sure={`Yes, disable ${user.name} and stop all that is theirs`} onSure={() => change({ is_disabled: true }, 'Disabled. Everything of theirs has stopped.')} />
+        )}
       </div>
     </>
   );
