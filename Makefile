@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev fix check test bench chaos fuzz dist lock clean
+.PHONY: help setup demo dev fix check test test-heavy bench chaos fuzz dist lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 setup: ## .venv/bin/underpass ready, with the web UI built
 	@scripts/system_packages.sh setup
@@ -35,6 +35,9 @@ test: ## the whole suite, with all of its own set-up (README's test command)
 	@scripts/web.sh build
 	@scripts/llama_server.sh >/dev/null
 	@scripts/check.sh; checked=$$?; $(BIN)/pytest -n 2 $(ARGS) && exit $$checked
+
+test-heavy: setup ## what is too large for every day: `transformers serve` behind its template
+	@UNDERPASS_HEAVY=$$(scripts/heavy.sh) $(BIN)/pytest -q tests/heavy $(ARGS)
 
 bench: setup ## direct, ssh -R and Underpass side by side, and AI Chat: the tables of docs/performance.md
 	@scripts/system_packages.sh test

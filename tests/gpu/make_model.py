@@ -1,8 +1,8 @@
-"""A model of random weights, of a size that keeps a real GPU busy, and its tokenizer: made from nothing.
+"""A model of random weights and its tokenizer, made from nothing: it talks nonsense, at a real speed.
 
-    python tests/gpu/make_model.py FOLDER
+    python tests/gpu/make_model.py FOLDER [--small]
 
-About a billion parameters: 2 GB in bfloat16. It talks nonsense, at a real model's speed.
+About a billion parameters, 2 GB in bfloat16, which keep a real GPU busy; `--small` is for a CPU.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, *, is_small: bool) -> None:
     """Writes config, weights and tokenizer. Needs torch, transformers and tokenizers."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -32,11 +32,11 @@ def make(folder: Path) -> None:
     torch.manual_seed(1)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=2048,
-        intermediate_size=6144,
-        num_hidden_layers=20,
-        num_attention_heads=16,
-        num_key_value_heads=8,
+        hidden_size=128 if is_small else 2048,
+        intermediate_size=256 if is_small else 6144,
+        num_hidden_layers=2 if is_small else 20,
+        num_attention_heads=4 if is_small else 16,
+        num_key_value_heads=2 if is_small else 8,
         max_position_embeddings=8192,
         bos_token_id=0,
         eos_token_id=1,
@@ -49,4 +49,4 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(Path(sys.argv[1]), is_small="--small" in sys.argv)
