@@ -206,6 +206,10 @@ async def test_the_audit_trail_is_filtered_and_exported(page: Page, place: Place
     assert (line["action"], line["subject"]) == ("key.create", "audited")
     await page.get_by_label("Since (UTC)").fill("2199-01-01")
     await expect(page.get_by_text("No act fits.")).to_be_visible()
+    await page.get_by_label("Since (UTC)").fill("2020-01-01")
+    await expect(rows).to_have_count(2)
+    await page.get_by_label("Until (UTC)").fill("2020-01-02")
+    await expect(page.get_by_text("No act fits.")).to_be_visible()
 
 
 async def test_settings_in_force_say_where_they_come_from(page: Page, place: Place) -> None:

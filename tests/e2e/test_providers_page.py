@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from tests.e2e.chat_page import open_page
 from tests.rig.stack import Person, Stack
@@ -63,6 +63,10 @@ async def test_an_endpoint_is_added_changed_shared_and_removed(
     await dialog.get_by_label("Description").fill("The lab's own")
     await dialog.get_by_text("Headers, certificate, models").click()
     await dialog.get_by_label("Headers").fill("X-Team: physics")
+    pem: FilePayload = {"name": "ca.pem", "mimeType": "text/plain", "buffer": b"no certificate"}
+    await dialog.get_by_label("Or take it from a file").set_input_files([pem])
+    await expect(dialog.get_by_label("CA certificate (PEM)")).to_have_value("no certificate")
+    await dialog.get_by_label("CA certificate (PEM)").fill("")
     await dialog.get_by_role("button", name="Add").click()
     await expect(dialog).to_have_count(0)
     group = page.get_by_role("region", name="Shared endpoints")

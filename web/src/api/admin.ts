@@ -49,6 +49,8 @@ export interface AuditFilters {
   readonly action: string;
   readonly subject: string;
   readonly since: string;
+  /** Before this time. */
+  readonly until: string;
 }
 
 function filled(filters: AuditFilters): Readonly<Record<string, string>> {

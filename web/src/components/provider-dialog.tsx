@@ -59,6 +59,12 @@ function useProviderForm(provider: Provider | null) {
 
 type Form = ReturnType<typeof useProviderForm>;
 
+/** What a file holds, into the field that shows it. */
+async function takeFile(input: HTMLInputElement, into: Signal<string>): Promise<void> {
+  const file = input.files?.[0];
+  if (file !== undefined) into.value = await file.text();
+}
+
 function More({ form }: { readonly form: Form }) {
   const { endpoint } = form;
   const names = endpoint?.header_names ?? [];
@@ -70,6 +76,10 @@ function More({ form }: { readonly form: Form }) {
         <Area id="provider-headers" label="Headers" rows={2} value={form.headers} help={names.length === 0 ? 'Sent with each request: `Name: value`, one a line.' : `Kept, and not shown: ${names.join(', ')}. What is written here takes their place.`} />
         <Kept isThere={names.length > 0} words="Send no headers of these any more" isGone={form.noHeaders} />
         <Area id="provider-ca" label="CA certificate (PEM)" rows={3} value={form.ca} help={endpoint?.has_ca === true ? 'There is one. What is pasted here takes its place.' : 'For an endpoint whose certificate is of a private CA.'} />
+        <div class="field">
+          <label for="provider-ca-file">Or take it from a file</label>
+          <input id="provider-ca-file" type="file" accept=".pem,.crt,.cer" onChange={(event) => void takeFile(event.currentTarget, form.ca)} />
+        </div>
         <Kept isThere={endpoint?.has_ca === true} words="Trust the usual authorities again" isGone={form.noCa} />
       </div>
     </details>

@@ -3729,7 +3729,7 @@ export interface components {
         };
         /**
          * UserIn
-         * @description A new user. Without a password: signs in by a one-time link.
+         * @description A new user. Without a password: signs in through an issuer or a proxy.
          */
         UserIn: {
             /** Display Name */

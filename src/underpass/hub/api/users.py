@@ -35,7 +35,7 @@ class UserOut(BaseModel):
 
 
 class UserIn(In):
-    """A new user. Without a password: signs in by a one-time link."""
+    """A new user. Without a password: signs in through an issuer or a proxy."""
 
     name: str = Field(max_length=63)
     display_name: str | None = Field(None, max_length=100)

@@ -19,6 +19,12 @@ function detailWords(detail: AuditEntry['detail']): string {
     .join(' · ');
 }
 
+/** The beginning of a day, or of the one so many days later; empty for no day. */
+function midnight(day: string, later: number): string {
+  const at = Date.parse(`${day}T00:00:00Z`);
+  return Number.isNaN(at) ? '' : new Date(at + later * 86_400_000).toISOString();
+}
+
 function Entry({ entry, actor }: { readonly entry: AuditEntry; readonly actor: string }) {
   return (
     <tr>
@@ -34,10 +40,10 @@ function Entry({ entry, actor }: { readonly entry: AuditEntry; readonly actor: s
 
 /** Who did what to what, from where and when; never what was said. */
 export function AuditSection() {
-  const filters = useSignal<AuditFilters>({ actor: '', action: '', subject: '', since: '' });
+  const filters = useSignal<AuditFilters>({ actor: '', action: '', subject: '', since: '', until: '' });
   const users = useListing((after) => people.list(after, MOST_USERS));
   const names = useComputed(() => new Map((users.items.value ?? []).map(({ id, name }) => [id, name])));
-  const asked = { ...filters.value, since: filters.value.since === '' ? '' : `${filters.value.since}T00:00:00Z` };
+  const asked = { ...filters.value, since: midnight(filters.value.since, 0), until: midnight(filters.value.until, 1) };
   const all = useListing((after) => everybodys.audit(asked, after), Object.values(asked));
   const set = (name: keyof AuditFilters) => (event: { readonly currentTarget: { readonly value: string } }): void => {
     filters.value = { ...filters.value, [name]: event.currentTarget.value };
@@ -65,6 +71,10 @@ export function AuditSection() {
         <div class="field">
           <label for="audit-since">Since (UTC)</label>
           <input id="audit-since" class="input" type="date" value={filters.value.since} onChange={set('since')} />
+        </div>
+        <div class="field">
+          <label for="audit-until">Until (UTC)</label>
+          <input id="audit-until" class="input" type="date" value={filters.value.until} onChange={set('until')} />
         </div>
       </form>
       <div><a class="button" href={everybodys.auditPath(asked)} download="audit.jsonl"><Icon of={Download} size={16} /> JSON lines</a></div>
