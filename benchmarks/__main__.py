@@ -5,13 +5,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import browser, opening, peers, runs
+from benchmarks import browser, opening, peers, runs, sessions
 from benchmarks.lines import as_table
 from benchmarks.measure import Footprint, Plan, measure_footprint, measure_ways
 from benchmarks.paths import Carriers, open_ways
 from benchmarks.report import (
     CHAT,
     PEERS,
+    SESSIONS,
     as_markdown,
     footprint_rows,
     make_rows,
@@ -25,7 +26,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=["tunnel", "chat", "peers"], help="one part of it")
+    parser.add_argument(
+        "--only", choices=["tunnel", "chat", "sessions", "peers"], help="one part of it"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--write", action="store_true", help="renew docs/performance.md")
@@ -34,10 +37,13 @@ def main() -> None:
     if arguments.only == "peers":  # only when it is asked for: it installs 300 MB at the first time
         _tell("Peers", PEERS, peers.measure(plan.rounds), is_kept=arguments.write)
         return
-    if arguments.only != "chat":
+    if arguments.only in (None, "tunnel"):
         table = as_markdown(_measure(plan))
         _tell("Tunnel", tunnel_section(plan), table, is_kept=arguments.write)
-    if arguments.only != "tunnel":
+    if arguments.only in (None, "sessions"):
+        table = as_table(sessions.measure())
+        _tell("Sessions", SESSIONS, table, is_kept=arguments.write)
+    if arguments.only in (None, "chat"):
         table = as_table([*runs.measure(), *opening.measure(), *browser.measure()])
         _tell("AI Chat", CHAT, table, is_kept=arguments.write)
 

@@ -149,6 +149,11 @@ processes named; a frame is judged by the longest task of the page's main thread
 answer is mixed Markdown: each 300 bytes hold a heading, a formula, a table, a list and coloured code."""
 
 
+SESSIONS = """On the cluster `local`, whose jobs are processes of this machine, with a stub in the place of
+the model server: what is left is Underpass. Each time is the median of seven; *shown* and *in an open page*
+are as the feed of an open page tells it. A job is looked at by its agent, else by polls 15 s apart."""
+
+
 PEERS = """What people would take instead, beside Underpass in one run; `make bench ARGS="--only peers"`
 installs it once, about 300 MB. `ssh -R` and asyncssh carry bytes; LiteLLM's proxy is put in front of such
 a tunnel to have keys and models. CPU is that of all processes on the way: of LiteLLM, sshd and ssh; of
