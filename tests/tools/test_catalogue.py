@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,21 @@ def test_curl_is_one_command() -> None:
     """With a JSON body, whatever is in the model's name."""
     words = shlex.split(TOOLS["curl"].settings(Facts("https://h", "it's/m", key="k")))
     assert json.loads(words[words.index("-d") + 1])["model"] == "it's/m"
+
+
+@pytest.mark.parametrize("model", ["box/$(touch ran)", "box/m;touch${IFS}ran", "it's/a m"])
+@pytest.mark.parametrize("name", ["curl", "aider", "claude-code"])
+def test_a_shell_takes_the_models_name_as_a_word(name: str, model: str, tmp_path: Path) -> None:
+    """Whoever shares an endpoint names its models: a name is never a command to who pastes it."""
+    settings = TOOLS[name].settings(Facts("https://h", model, key="k"))
+    tools = 'say() { printf "%s\\n" "$@"; }; curl() { say "$@"; }; aider() { say "$@"; }'
+    script = f'{tools}\nclaude() {{ say "$ANTHROPIC_MODEL"; }}\n{settings}'
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert model in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_codex_is_toml() -> None:

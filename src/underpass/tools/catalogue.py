@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +95,10 @@ print(model.invoke("Hello").content)
 
 
 def _aider(facts: Facts) -> str:
+    model = shlex.quote(f"openai/{facts.model}")
     return f"""export OPENAI_API_BASE={facts.base_url}
 export OPENAI_API_KEY={facts.secret}
-aider --model openai/{facts.model}"""
+aider --model {model}"""
 
 
 def _continue(facts: Facts) -> str:
@@ -124,13 +126,14 @@ def _cline(facts: Facts) -> str:
 
 def _claude_code(facts: Facts) -> str:
     # Without /v1: it adds the path itself. The empty key keeps it from preferring another one.
+    model = shlex.quote(facts.model)
     return f"""export ANTHROPIC_BASE_URL={facts.hub}
 export ANTHROPIC_AUTH_TOKEN={facts.secret}
 export ANTHROPIC_API_KEY=""
-export ANTHROPIC_MODEL={facts.model}
-export ANTHROPIC_DEFAULT_OPUS_MODEL={facts.model}
-export ANTHROPIC_DEFAULT_SONNET_MODEL={facts.model}
-export ANTHROPIC_DEFAULT_HAIKU_MODEL={facts.model}
+export ANTHROPIC_MODEL={model}
+export ANTHROPIC_DEFAULT_OPUS_MODEL={model}
+export ANTHROPIC_DEFAULT_SONNET_MODEL={model}
+export ANTHROPIC_DEFAULT_HAIKU_MODEL={model}
 claude"""
 
 
