@@ -7,6 +7,7 @@ streams of another tunnel notice nothing.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -136,12 +137,20 @@ async def _refused(hurt: str, plan: Plan, row: Row, times: int) -> None:
 
 
 async def _broken_off(hurt: str, plan: Plan, row: Row, times: int) -> None:
-    """What breaks in the middle of a stream ends with an error event, and never with [DONE]."""
+    """What breaks in the middle of a stream ends with an error event, and never with [DONE].
+
+    What breaks before anything of the answer was passed on, as it may when head and fault come together,
+    is a 502 that says so.
+    """
     async with _hostile(plan, row, f"server-{hurt}") as (_, place), new_client() as client:
         for _ in range(times):
             got = await _ask(client, place, hurt, stream=True)
             row.times += 1
             row.streams += 1
+            if got.status == 502:
+                code = json.loads(got.body)["error"]["code"]
+                row.expect(code == "upstream_unreachable", f"{hurt}: 502 {code}")
+                continue
             check = Events(row, 1, 400)
             check.feed(got.body)
             row.expect(bool(check.error), f"{hurt}: no last event with the error: {got.body!r}")
