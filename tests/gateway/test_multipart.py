@@ -56,7 +56,11 @@ CONTENTS = st.lists(
 
 @given(
     CONTENTS,
-    st.text(alphabet=st.characters(blacklist_characters="\r\n\0"), min_size=1, max_size=20),
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"),
+        min_size=1,
+        max_size=20,
+    ),
     st.booleans(),
     st.lists(st.integers(0, 500), max_size=6) | st.just(list(range(500))),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,7 @@ from underpass.tunnel.protocol import AgentLink, HubLink, LinkSettings
 from underpass.tunnel.protocol.frames import FrameType, frame
 from underpass.tunnel.protocol.heads import StreamKind
 
+PATIENCE_S = 5.0
 Handler = Callable[[Stream], Awaitable[None]]
 
 
@@ -125,11 +127,10 @@ class Rig:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Lets the loop turn until the condition holds."""
-    for _ in range(2000):
-        if condition():
-            return
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "It never came true."
         await asyncio.sleep(0)
-    raise AssertionError("It never came true.")
 
 
 async def hold(stream: Stream) -> None:

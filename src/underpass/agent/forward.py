@@ -154,6 +154,7 @@ class Forwarder:
         is_whole = not first or (length is not None and len(first) == int(length))
         if is_whole:
             connection.ask(opening.method, head, first, None)
+            stream.acknowledge()
         elif length is None:
             connection.ask(opening.method, head, b"", _chunked(self._chunks(stream, first, None)))
         else:

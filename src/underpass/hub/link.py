@@ -1,4 +1,4 @@
-"""`/link`: where agents connect. A plain ASGI WebSocket.
+"""`/link`: where agents connect. An ASGI WebSocket until it is accepted, then an `AgentSocket`.
 
 Everything that can be refused is refused before the upgrade, as an HTTP answer that the agent can
 read: a credential that is not good, a version, and more agents at once than the hub lets in (after
@@ -19,6 +19,7 @@ from underpass.core.errors import (
     RemoteProtocolError,
 )
 from underpass.hub import problems
+from underpass.hub.agent_socket import AGENT_SOCKET
 from underpass.hub.auth.requests import header
 from underpass.hub.http import Receive, Scope, Send
 from underpass.hub.links import LinkCredential, Links
@@ -29,7 +30,6 @@ SUBPROTOCOL = "underpass.v1"
 BURST_S = 2.0
 """So many seconds' worth of links may come at once before the next ones have to wait."""
 MAX_HANDSHAKES = 500
-_REASON_BYTES = 120  # RFC 6455: a close frame's reason has at most 123
 
 _log = structlog.get_logger("underpass.link")
 
@@ -71,10 +71,10 @@ class LinkApp:
         except AppError as error:
             await _refuse(error, scope, send)
             return
-        carrier = AsgiCarrier(receive, send)
         self._handshakes += 1
         try:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+            carrier = scope[AGENT_SOCKET].carry()
             hello = await receive_hello(carrier)
         except (CarrierClosed, OSError):
             return
@@ -137,50 +137,6 @@ class Admission:
                 "Many agents connect at once.", max(1.0, (1 - self._left) / self._per_s)
             )
         self._left -= 1
-
-
-class AsgiCarrier:
-    """An accepted ASGI WebSocket as the carrier of a link."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._is_closed = False
-
-    async def send(self, data: bytes) -> None:
-        """One message; waits while the transport is full. Raises CarrierClosed."""
-        if self._is_closed:
-            raise CarrierClosed
-        try:
-            await self._send({"type": "websocket.send", "bytes": data})
-        except OSError as error:
-            self._is_closed = True
-            raise CarrierClosed(str(error)) from error
-
-    async def receive(self) -> bytes:
-        """The next message. Raises CarrierClosed, also when the peer sends text."""
-        if self._is_closed:
-            raise CarrierClosed
-        message = await self._receive()
-        if message["type"] == "websocket.receive":
-            data: bytes | None = message.get("bytes")
-            if data is not None:
-                return data
-            await self.close(1003, "binary only")
-            raise CarrierClosed("text", 1003)
-        self._is_closed = True
-        raise CarrierClosed(str(message.get("reason") or ""), int(message.get("code") or 1006))
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Closes it; again is fine."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        words = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
-        try:
-            await self._send({"type": "websocket.close", "code": code, "reason": words})
-        except OSError:
-            pass  # gone already, which is what was wanted
 
 
 def _not_good() -> NotAuthenticated:

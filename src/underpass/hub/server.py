@@ -19,12 +19,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from underpass.config import HubConfig
 from underpass.core.errors import ConfigError, StorageError
+from underpass.hub.agent_socket import MAX_MESSAGE_BYTES, AgentSocket
 from underpass.hub.app import Hub
 from underpass.hub.auth.trusted import PEER, TrustedHeader
 from underpass.hub.wire import BoundedHttp
 
-WS_MAX_BYTES = 2 << 20
-"""Largest WebSocket message: a HELLO that resumes a thousand streams is a fifth of it."""
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
 """Longer than proxies keep idle connections (nginx: 60), so that the proxy is who closes."""
@@ -126,8 +125,8 @@ def _settings(config: HubConfig, hub: Hub) -> uvicorn.Config:
         _Peer(ProxyHeadersMiddleware(app, trusted_hosts=config.trusted_proxies)),
         http=BoundedHttp,
         loop="none",
-        ws="websockets-sansio",
-        ws_max_size=WS_MAX_BYTES,
+        ws=AgentSocket,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=None,  # the tunnel's protocol has its own liveness
         lifespan="off",

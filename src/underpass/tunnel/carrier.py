@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from underpass.tunnel.protocol import goodbye
 from underpass.tunnel.protocol.handshake import Hello, HelloReader
 
 FAREWELL_S = 2.0
 """How long a last CLOSE may take to leave."""
+
+LONG_TURN_BYTES = 32 * 1024
+"""After so much of one carrier others get their turn."""
 
 _HELLO_S = 10.0
 _CODE_POLICY = 1008  # RFC 6455
@@ -38,6 +42,31 @@ class Carrier(Protocol):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Closes it; may be called twice, and returns soon."""
+
+
+@runtime_checkable
+class PushingCarrier(Carrier, Protocol):
+    """A carrier that need not be asked for each message, which costs a task's turn."""
+
+    async def deliver(self, take: Callable[[bytes], None]) -> None:
+        """Gives `take` each message in the turn in which it comes. Raises CarrierClosed at the end,
+        and what `take` raises."""
+
+
+async def deliver(carrier: Carrier, take: Callable[[bytes], None]) -> None:
+    """Gives `take` each message. Returns when the carrier is closed; raises what `take` raises."""
+    try:
+        if isinstance(carrier, PushingCarrier):
+            await carrier.deliver(take)
+            return
+        while True:
+            data = await carrier.receive()
+            take(data)
+            if len(data) > LONG_TURN_BYTES:
+                # A fast carrier never makes us wait; writers and cancels need their turn too.
+                await asyncio.sleep(0)
+    except CarrierClosed:
+        return
 
 
 async def receive_hello(carrier: Carrier, *, timeout_s: float = _HELLO_S) -> Hello:

@@ -24,8 +24,10 @@ from underpass.core.errors import (
 )
 from underpass.tunnel.carrier import (
     FAREWELL_S,
+    LONG_TURN_BYTES,
     Carrier,
     CarrierClosed,
+    deliver,
     receive_hello,
     refuse,
 )
@@ -60,11 +62,12 @@ __all__ = [
 GATHER_S = 0.001
 """Least time between two messages of nothing but data on a busy link: it sends a thousand messages a
 second however many streams it carries, and messages are what it costs. A quiet link waits for nothing."""
+UNHURRIED_S = 0.02
+"""The longest that a last CREDIT waits for a message to go with: until then the peer only keeps what
+it need not."""
 BUSY_WRITES, BUSY_S = 25, 0.01
 """A link is busy after so many writes in the so many seconds before: 2,500 chunks a second, of which
 a dozen streams is the least that comes to."""
-
-_LONG_TURN_BYTES = 32 * 1024
 
 # WebSocket close codes (RFC 6455).
 _CODE_DONE = 1000
@@ -273,6 +276,11 @@ class Link:
         is_busy = run.is_busy(now)
         if run.idle is None or run.idle.done():
             return
+        if self.core.is_unhurried:
+            if self.core.has_something and run.unhurried is None:
+                loop = asyncio.get_running_loop()
+                run.unhurried = loop.call_later(UNHURRIED_S, run.wake_writer)
+            return
         if not is_busy or self.core.has_urgent or now >= run.sent_at + GATHER_S:
             run.idle.set_result(None)
         elif run.gathering is None:
@@ -306,17 +314,13 @@ class Link:
         return core.take_events()
 
     async def _read_carrier(self, run: _Run) -> None:
-        core = self.core
-        receive = run.carrier.receive
-        while True:
-            try:
-                data = await receive()
-            except CarrierClosed:
-                return
+        core, clock = self.core, self._clock
+
+        def take(data: bytes) -> None:
             if self._run is not run:
-                return
+                return  # displaced, and about to be cancelled
             self._bytes_in += len(data)
-            events = core.receive_data(data, self._clock())
+            events = core.receive_data(data, clock())
             for state in core.take_readable():
                 if isinstance(state.owner, Stream):
                     state.owner.wake_reader()
@@ -324,8 +328,8 @@ class Link:
                 self._act(events)
             if core.has_urgent:
                 self.flush()
-            if len(data) > _LONG_TURN_BYTES:
-                await asyncio.sleep(0)
+
+        await deliver(run.carrier, take)
 
     async def _write_carrier(self, run: _Run) -> None:
         core = self.core
@@ -344,7 +348,7 @@ class Link:
                 await run.carrier.send(data)
             except CarrierClosed:
                 return
-            if len(data) > _LONG_TURN_BYTES:
+            if len(data) > LONG_TURN_BYTES:
                 # A fast carrier never makes us wait; readers and cancels need their turn too.
                 await asyncio.sleep(0)
 
@@ -359,8 +363,9 @@ class Link:
             self._act(self.core.carrier_lost(self._clock()))
             self._set_state(LinkState.CLOSED if self.core.is_closed else LinkState.DOWN)
             self._arm()
-        if run.gathering is not None:
-            run.gathering.cancel()
+        for timer in (run.gathering, run.unhurried):
+            if timer is not None:
+                timer.cancel()
         reader.cancel()
         writer.cancel()
         results = await asyncio.gather(reader, writer, return_exceptions=True)
@@ -441,7 +446,7 @@ class _Run:
 
     __slots__ = (
         "_was_busy", "_window_at", "_writes", "carrier", "close_with", "ended", "finished",
-        "gathering", "idle", "sent_at",
+        "gathering", "idle", "sent_at", "unhurried",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier) -> None:
@@ -453,6 +458,7 @@ class _Run:
         self.close_with = (_CODE_DONE, "")
         self.sent_at = float("-inf")
         self.gathering: asyncio.TimerHandle | None = None
+        self.unhurried: asyncio.TimerHandle | None = None
         self._window_at = float("-inf")
         self._writes = 0
         self._was_busy = False
@@ -467,8 +473,11 @@ class _Run:
         return self._was_busy
 
     def wake_writer(self) -> None:
-        """Gathering is over, if it was not cut short."""
-        self.gathering = None
+        """Waiting for company is over."""
+        for timer in (self.gathering, self.unhurried):
+            if timer is not None:
+                timer.cancel()
+        self.gathering = self.unhurried = None
         if self.idle is not None and not self.idle.done():
             self.idle.set_result(None)
 

@@ -192,6 +192,11 @@ class Stream:
             finally:
                 self._read_waiter = None
 
+    def acknowledge(self) -> None:
+        """What was read is handed on and nothing will follow, as far as the reader knows: if the end
+        is there too, this half is done, without a `read` that finds it."""
+        self._link.core.acknowledge(self._state)
+
     async def pour(self, sink: Sink) -> None:
         """Gives `sink` all that comes until the end, without a task's turn in between.
 

@@ -60,7 +60,18 @@ class LinkCore(Incoming):
 
     @property
     def has_urgent(self) -> bool:
-        """True when something other than data waits to be sent, such as credit."""
+        """True when something waits to be sent that should not be gathered with what comes next:
+        anything but data, and the first data of a stream."""
+        return self._outbox.is_urgent
+
+    @property
+    def is_unhurried(self) -> bool:
+        """True when nothing waits to be sent, or only what nobody waits for at the other end."""
+        return self._outbox.is_unhurried
+
+    @property
+    def has_something(self) -> bool:
+        """True when anything but data waits to be sent, be it in no hurry."""
         return self._outbox.is_first_due
 
     @property
@@ -211,6 +222,17 @@ class LinkCore(Incoming):
             if not take(data):
                 return False
         return True
+
+    def acknowledge(self, stream: StreamState) -> None:
+        """The reader has handed on all there is, and the end is there: no `read` need find it.
+
+        The peer then hears that all was taken with the next message, and not by a cancel of ours.
+        """
+        receiver = stream.receiver
+        if receiver.final is not None and not receiver.chunks and stream.error is None:
+            receiver.consumed += receiver.handed
+            receiver.handed = 0
+            self._advance(stream)
 
     def cancel(self, stream: StreamState, reason: str) -> list[Event]:
         """Ends both halves now; the peer is told even if the link is down. May be called twice."""

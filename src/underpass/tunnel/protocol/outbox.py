@@ -38,6 +38,7 @@ class Outbox:
     __slots__ = (
         "_acks", "_cancels", "_control", "_credits", "_goaway", "_handshake", "_heads",
         "_is_control_credit_due", "_is_ping_due", "_pong", "_releases", "_ring", "is_first_due",
+        "is_urgent",
     )  # fmt: skip
 
     def __init__(self, control: Control) -> None:
@@ -59,8 +60,15 @@ class Outbox:
         self._ring: deque[StreamState] = deque()
         # One look tells the hot path that there is nothing but data.
         self.is_first_due = True
+        self.is_urgent = True
+        """Something waits that no other message should be waited for."""
 
     # --- queueing ----------------------------------------------------------------------------
+
+    @property
+    def is_unhurried(self) -> bool:
+        """Whether nothing waits but what may wait a while longer, or nothing at all."""
+        return not self.is_urgent and not self._ring
 
     @property
     def acks(self) -> int:
@@ -70,12 +78,12 @@ class Outbox:
     def handshake(self, frames: list[bytes]) -> None:
         """Frames that go before everything else."""
         self._handshake.extend(frames)
-        self.is_first_due = True
+        self._hurry()
 
     def cancel(self, stream_id: int, reason: str) -> None:
         """CANCEL; what was queued for the stream stays behind."""
         self._cancels[stream_id] = reason
-        self.is_first_due = True
+        self._hurry()
 
     def drop_cancel(self, stream_id: int) -> None:
         """Takes back a CANCEL that has not gone out."""
@@ -84,53 +92,59 @@ class Outbox:
     def ack_cancel(self, stream_id: int) -> None:
         """CANCEL + ACK."""
         self._acks[stream_id] = None
-        self.is_first_due = True
+        self._hurry()
 
     def ping(self) -> None:
         """PING."""
         self._is_ping_due = True
-        self.is_first_due = True
+        self._hurry()
 
     def pong(self, payload: bytes) -> None:
         """PING + ACK. Only the newest is answered, so a flood of pings takes no memory."""
         self._pong = payload
-        self.is_first_due = True
+        self._hurry()
 
     def credit(self, stream: StreamState) -> None:
-        """CREDIT with the values of the moment it is sent."""
+        """CREDIT with the values of the moment it is sent.
+
+        Nobody waits for the last one of a half: it goes with the next message.
+        """
         self._credits[stream.id] = stream
         self.is_first_due = True
+        self.is_urgent = self.is_urgent or not stream.receiver.is_done
 
     def control_credit(self) -> None:
         """CREDIT of stream 0."""
         self._is_control_credit_due = True
-        self.is_first_due = True
+        self._hurry()
 
     def control(self) -> None:
         """The control stream has something to send."""
-        self.is_first_due = True
+        self._hurry()
 
     def release(self, stream_id: int) -> None:
         """RELEASE."""
         self._releases[stream_id] = None
-        self.is_first_due = True
+        self._hurry()
 
     def goaway(self, whole: bytes) -> None:
         """A GOAWAY frame; a newer one replaces an older one."""
         self._goaway = whole
-        self.is_first_due = True
+        self._hurry()
 
     def head(self, stream_id: int, whole: bytes) -> None:
         """An OPEN or HEAD frame."""
         self._heads[stream_id] = whole
-        self.is_first_due = True
+        self._hurry()
 
     def drop_head(self, stream_id: int) -> bool:
         """Takes back an OPEN or HEAD that has not gone out. True if there was one."""
         return self._heads.pop(stream_id, None) is not None
 
     def ready(self, stream: StreamState) -> None:
-        """The stream has data or its end to send."""
+        """The stream has data or its end to send. The first of it does not wait for company."""
+        if not stream.sender.sent:
+            self.is_urgent = True
         if not stream.is_queued:
             stream.is_queued = True
             self._ring.append(stream)
@@ -147,6 +161,7 @@ class Outbox:
         """The next message, at most `most` bytes; b"" when there is nothing to send."""
         parts: list[bytes] = []
         room = most
+        self.is_urgent = False
         if self.is_first_due:
             room = self._pull_first(parts, most)
             # Data must not overtake the OPEN or HEAD of its own stream.
@@ -176,6 +191,9 @@ class Outbox:
                     continue
             room -= self._pull_stream(stream, parts, room)
         return b"".join(parts)
+
+    def _hurry(self) -> None:
+        self.is_first_due = self.is_urgent = True
 
     def _pull_stream(self, stream: StreamState, parts: list[bytes], room: int) -> int:
         """One turn of a stream that needs more than one plain frame. Returns the bytes taken."""
