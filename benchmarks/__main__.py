@@ -5,13 +5,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import browser, opening, peers, runs, sessions
+from benchmarks import browser, opening, peers, runs, scale, sessions
 from benchmarks.lines import as_table
 from benchmarks.measure import Footprint, Plan, measure_footprint, measure_ways
 from benchmarks.paths import Carriers, open_ways
 from benchmarks.report import (
     CHAT,
     PEERS,
+    SCALE,
     SESSIONS,
     as_markdown,
     footprint_rows,
@@ -27,7 +28,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", choices=["tunnel", "chat", "sessions", "peers"], help="one part of it"
+        "--only", choices=["tunnel", "scale", "chat", "sessions", "peers"], help="one part of it"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -40,6 +41,9 @@ def main() -> None:
     if arguments.only in (None, "tunnel"):
         table = as_markdown(_measure(plan))
         _tell("Tunnel", tunnel_section(plan), table, is_kept=arguments.write)
+    if arguments.only in (None, "scale"):
+        table = as_table(scale.measure(plan.seconds))
+        _tell("Scale", SCALE, table, is_kept=arguments.write)
     if arguments.only in (None, "sessions"):
         table = as_table(sessions.measure())
         _tell("Sessions", SESSIONS, table, is_kept=arguments.write)

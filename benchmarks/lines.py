@@ -6,25 +6,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One figure; `at_most` is what the project promises, if it promises anything."""
+    """One figure; `at_most` or `at_least` is what the project promises, if it promises anything."""
 
     name: str
     value: float
     unit: str
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def is_held(self) -> bool:
         """Whether it is within its bar, or has none."""
-        return self.at_most is None or self.value <= self.at_most
+        is_low = self.at_most is None or self.value <= self.at_most
+        return is_low and (self.at_least is None or self.value >= self.at_least)
 
     def cells(self) -> tuple[str, str, str]:
         """Name, value and bar, as text."""
         name = f"{self.name}, {self.unit}" if self.unit else self.name
         value = f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.1f}"
-        if self.at_most is None:
-            return name, value, ""
-        return name, value, f"≤ {self.at_most:g} {'ok' if self.is_held else 'MISSED'}"
+        if not self.unit and abs(self.value) < 10:  # a ratio
+            value = f"{self.value:.2f}"
+        verdict = "ok" if self.is_held else "MISSED"
+        if self.at_most is not None:
+            return name, value, f"≤ {self.at_most:g} {verdict}"
+        if self.at_least is not None:
+            return name, value, f"≥ {self.at_least:g} {verdict}"
+        return name, value, ""
 
 
 def as_table(lines: Iterable[Line]) -> str:

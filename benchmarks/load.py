@@ -114,9 +114,15 @@ class _StreamClient(asyncio.Protocol):
 
 
 async def run_streams(
-    way: Way, count: int, rate: float, seconds: float, chunk_bytes: int, is_probing: bool = False
+    way: Way,
+    count: int,
+    rate: float,
+    seconds: float,
+    chunk_bytes: int,
+    is_probing: bool = False,
+    start_s: float = START_S,
 ) -> tuple[list[StreamResult], list[float]]:
-    """`count` streams at once, started one after another so that they do not tick together.
+    """`count` streams at once, started over `start_s` so that they do not tick together.
 
     With `is_probing` short streams come and go one by one while they flow: their first bytes, in
     milliseconds, are the second half of the answer.
@@ -127,7 +133,7 @@ async def run_streams(
     clients = []
     for result in results:
         clients.append(await _open_stream(way, request, result))
-        await asyncio.sleep(START_S / count)
+        await asyncio.sleep(start_s / count)
     first_bytes = []
     if is_probing:
         first_bytes = await _probe_first_bytes(way, time.monotonic() + seconds - 2 * START_S)

@@ -154,6 +154,13 @@ the model server: what is left is Underpass. Each time is the median of seven; *
 are as the feed of an open page tells it. A job is looked at by its agent, else by polls 15 s apart."""
 
 
+SCALE = """Streams come through eight tunnels of eight users. A chunk's age is from the server's write to
+the client's read; that a stream lost nothing is checked. The line of so many milliseconds is a forwarder
+between ssh and sshd, and between agent and hub. Idle links have an agent's hello behind them and then
+only the protocol's pings; 10,000 of them are held by one other process. Medians of three where a way is
+compared with `ssh -R`."""
+
+
 PEERS = """What people would take instead, beside Underpass in one run; `make bench ARGS="--only peers"`
 installs it once, about 300 MB. `ssh -R` and asyncssh carry bytes; LiteLLM's proxy is put in front of such
 a tunnel to have keys and models. CPU is that of all processes on the way: of LiteLLM, sshd and ssh; of

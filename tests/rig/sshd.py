@@ -31,15 +31,26 @@ class Sshd:
         self.process = Process(command, folder / "sshd.log")
         self.process.wait_until_listening(self.port)
 
-    def ssh_command(self, *arguments: str) -> list[str]:
-        """`ssh` with this server's port and key, followed by options of the caller's."""
+    def ssh_command(self, *arguments: str, port: int | None = None) -> list[str]:
+        """`ssh` with this server's port (or that of a line to it) and key, and the caller's options."""
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         options += ["BatchMode=yes", "IdentitiesOnly=yes"]
         flags = [part for option in options for part in ("-o", option)]
         target = f"{getpass.getuser()}@127.0.0.1"
         key = str(self.folder / "user_key")
         ssh = find_program("ssh")
-        return [ssh, "-F", "none", "-p", str(self.port), "-i", key, *flags, *arguments, target]
+        return [
+            ssh,
+            "-F",
+            "none",
+            "-p",
+            str(port or self.port),
+            "-i",
+            key,
+            *flags,
+            *arguments,
+            target,
+        ]
 
     def stop(self) -> None:
         self.process.stop()

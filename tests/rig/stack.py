@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ class Stack:
     """
 
     def __init__(
-        self, folder: Path, hub_options: Sequence[str] = (), host: str = "127.0.0.1"
+        self,
+        folder: Path,
+        hub_options: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        hub_environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -40,7 +44,7 @@ class Stack:
         self.hub_options = list(hub_options)
         self.hub_prefix: list[str] = []
         """Words before the hub's command: a wrapper that changes its clock, for instance."""
-        self.hub_environment: dict[str, str] = {}
+        self.hub_environment: dict[str, str] = dict(hub_environment or {})
         self.agents: list[Process] = []
         self.people: dict[str, Person] = {}
         self.hub: Process

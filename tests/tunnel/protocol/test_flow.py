@@ -65,6 +65,25 @@ def test_a_window_grows_while_it_limits_and_stops_at_four_mebibytes() -> None:
     assert at_agent.sender.window.size == MAX_WINDOW_BYTES
 
 
+def test_a_window_grows_on_a_long_line() -> None:
+    """The peer stops at a limit that the reader has moved on meanwhile: that is what limits then."""
+    pair = LinkedPair().connect()
+    at_hub, at_agent = pair.answered()
+    data = bytes(60_000_000)
+    sent = got = turns = 0
+    while got < len(data):
+        sent += pair.agent.write(at_agent, data, sent)
+        # All that the agent can send arrives before any of the hub's CREDIT is back.
+        while message := pair.agent.data_to_send():
+            pair.hub_events += pair.hub.receive_data(message, pair.now)
+            while chunk := pair.hub.read(at_hub):
+                got += len(chunk)
+        pair.to_agent()
+        turns += 1
+    assert at_hub.receiver.window.size == MAX_WINDOW_BYTES
+    assert turns < 60, "a window of 256 KiB would take over 200 round trips"
+
+
 def test_a_slow_reader_does_not_get_a_larger_window() -> None:
     """A buffer that is full is the reader's doing; more of it would only be memory."""
     pair = LinkedPair().connect()

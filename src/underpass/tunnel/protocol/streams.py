@@ -214,8 +214,8 @@ class Receiver:
     """One half as its reader's side has it: what has come and what the reader has taken."""
 
     __slots__ = (
-        "allowed", "chunks", "consumed", "credit_at", "final", "handed", "is_credit_wanted",
-        "is_done", "is_wider_wanted", "limit", "received", "window",
+        "_limits", "allowed", "chunks", "consumed", "credit_at", "final", "handed",
+        "is_credit_wanted", "is_done", "is_wider_wanted", "limit", "received", "window",
     )  # fmt: skip
 
     def __init__(self, window: Window) -> None:
@@ -227,6 +227,9 @@ class Receiver:
         self.handed = 0
         self.window = window
         self.limit = window.size
+        # Those that the peer may still go by: on a long line it has reached the one before the
+        # newest, or the one before that. Each is half a window further, so there are few.
+        self._limits: deque[int] = deque([self.limit])
         # The limit as the hot path checks it: 0 while no data may come at all.
         self.allowed = self.limit
         self.credit_at = window.size // 2
@@ -299,7 +302,10 @@ class Receiver:
     def on_blocked(self) -> None:
         """The peer has more and waits for CREDIT: it used up the limit, or what it may keep."""
         self.is_credit_wanted = True
-        self.is_wider_wanted |= self.received == self.limit
+        limits = self._limits
+        while limits[0] < self.received:
+            limits.popleft()
+        self.is_wider_wanted |= self.received == limits[0]
 
     def widen(self) -> None:
         """The reader has run dry after the peer was blocked: the window is what limits.
@@ -322,7 +328,12 @@ class Receiver:
         """Moves the limit to a window beyond what was consumed; it never goes back."""
         if self.final is None:
             is_open = self.allowed == self.limit
-            self.limit = max(self.limit, self.consumed + self.window.size)
+            limits, limit = self._limits, self.consumed + self.window.size
+            if limit > self.limit:
+                self.limit = limit
+                limits.append(limit)
+                while limits[0] < self.received:
+                    limits.popleft()
             if is_open:
                 self.allowed = self.limit
             self.credit_at = self.consumed + self.window.size // 2
