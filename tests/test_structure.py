@@ -247,6 +247,18 @@ def test_no_fixed_sleeps_in_tests() -> None:
     assert not sleepers
 
 
+def test_no_test_skips_by_itself() -> None:
+    """tests/rig/needs.py skips, and with `CI` set it fails instead: nothing is left out unseen."""
+    skippers = []
+    for path in tracked_test_files():
+        if path == ROOT / "tests" / "rig" / "needs.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "importorskip"}:
+                skippers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not skippers
+
+
 def test_decisions_are_numbered_one_by_one() -> None:
     """Code and notes name a decision by its number, so each has one of its own, in its title too."""
     notes = sorted((ROOT / "docs" / "decisions").glob("*.md"))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.rig.needs import cannot_here
 
 NOBODY = 65534
 
@@ -38,7 +38,7 @@ while True:
 def stranger(where: str, log: Path) -> Iterator[int]:
     """Another user's server on a port (`0`: any) or socket path; yields the port."""
     if os.geteuid() != 0:
-        pytest.skip("only root can start a process of another user")
+        cannot_here("only root can start a process of another user")
     with log.open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-c", _CODE, where], stdout=subprocess.PIPE, stderr=err

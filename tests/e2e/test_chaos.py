@@ -14,6 +14,7 @@ from chaos.tally import Events, Numbered, Row
 from chaos.world import Plan
 from tests.fakes.stub_http import numbered_bytes
 from tests.fakes.stub_server import sse_event
+from tests.rig.needs import cannot_here
 
 SEED = "short"
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ def fault(name: str) -> Fault:
 def run(one: Fault, times: int, folder: Path) -> Row:
     """Runs it with few links."""
     if reason := one.why_not():
-        pytest.skip(reason)
+        cannot_here(reason)
     row = Row(one.title)
     plan = Plan(SEED, folder, links=4, seconds=25)
     asyncio.run(one.run(plan, row, times))
@@ -58,7 +59,7 @@ def test_processes_break(name: str, tmp_path: Path) -> None:
 def test_packets_vanish() -> None:
     """The command, with a real blackhole between two namespaces: TCP goes on, and so do streams."""
     if reason := fault("blackhole-1").why_not():
-        pytest.skip(reason)
+        cannot_here(reason)
     command = [sys.executable, "-m", "chaos", "--faults", "blackhole-1", "--times", "4"]
     done = subprocess.run(
         [*command, "--seed", SEED], cwd=ROOT, capture_output=True, text=True, timeout=110

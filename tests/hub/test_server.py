@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -17,6 +16,7 @@ import pytest
 from tests.hub.agents import TinyAgent
 from tests.hub.conftest import PASSWORD, running_hub
 from tests.rig.api import Api
+from tests.rig.needs import find_program
 from tests.rig.processes import Process, clean_environment, free_port
 from tests.rig.tls import PrivateCa
 from underpass.config import HubConfig
@@ -165,9 +165,9 @@ def test_a_read_only_data_folder_is_said_and_served(tmp_path: Path) -> None:
     """Reading goes on; a write is 503 with what to do; /readyz says it."""
     with HubProcess(tmp_path) as hub:
         set_up(hub)
-    nobody = _as_nobody(tmp_path)
-    command = [*nobody, UNDERPASS, "hub", "--port", str(hub.port), "--data-dir"]
-    with Process([*command, str(hub.data_dir)], tmp_path / "again.log", cwd=Path("/")) as again:
+    before = _keep_from_writing(hub.data_dir)
+    command = [*before, UNDERPASS, "hub", "--port", str(hub.port), "--data-dir"]
+    with Process([*command, str(hub.data_dir)], tmp_path / "again.log") as again:
         again.wait_for_output("Underpass hub ready at ", 30)
         ready = hub.api.get("/readyz")
         assert (ready.status, ready.json()["status"]) == (200, "degraded")
@@ -177,25 +177,14 @@ def test_a_read_only_data_folder_is_said_and_served(tmp_path: Path) -> None:
         assert "writable" in refused.json()["hint"]
 
 
-def _as_nobody(folder: Path) -> list[str]:
-    """Root may write everywhere: so the hub runs as nobody, who may read these files."""
+def _keep_from_writing(folder: Path) -> list[str]:
+    """What to write before a command so that the folder's mode holds for it. Root may write everywhere:
+    so the hub runs as root without that right."""
+    folder.chmod(0o500)
     if os.geteuid() != 0:
-        (folder / "data").chmod(0o500)
         return []
-    reachable = [folder, *folder.parents]
-    for path in reachable[: reachable.index(Path("/tmp"))]:
-        path.chmod(0o755)
-    for path in (folder / "data").rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    (folder / "data").chmod(0o755)
-    setpriv = shutil.which("setpriv")
-    if setpriv is None or not os.access(UNDERPASS, os.X_OK):
-        pytest.skip("setpriv is missing")
-    probe = [setpriv, "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    works = subprocess.run([*probe, UNDERPASS, "--version"], capture_output=True, check=False)
-    if works.returncode != 0:
-        pytest.skip("another user cannot run this checkout's Python")
-    return probe
+    rights = "-dac_override,-dac_read_search"
+    return [find_program("setpriv"), "--inh-caps=-all", f"--bounding-set={rights}"]
 
 
 async def test_agents_come_back_to_a_restarted_hub(tmp_path: Path) -> None:

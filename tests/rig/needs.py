@@ -1,12 +1,14 @@
 """Real components: found, or the test says so.
 
 At a person's desk a test whose component is missing is skipped, with the command that installs it.
-With `CI` set nothing may be skipped: the test fails with the same sentence.
+With `CI` set nothing may be skipped: the test fails with the same sentence. So no test calls
+`pytest.skip` itself (tests/test_structure.py).
 """
 
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,6 +20,7 @@ _PACKAGES = {
     "ssh-keygen": "openssh-client",
     "nginx": "nginx-light",
     "curl": "curl",
+    "setpriv": "util-linux",
     "munged": "munge",
     "slurmctld": "slurm-wlm",
     "slurmd": "slurm-wlm",
@@ -32,12 +35,24 @@ def is_ci() -> bool:
     return bool(os.environ.get("CI"))
 
 
-def missing(what: str, fix: str) -> None:
+def missing(what: str, fix: str) -> NoReturn:
     """Skips the test (a person's desk) or fails it (CI), naming what to do."""
-    sentence = f"{what} is not installed; to run this test: {fix}"
+    cannot_here(f"{what} is not installed; to run this test: {fix}")
+
+
+def cannot_here(reason: str) -> NoReturn:
+    """Skips what this machine cannot try (a person's desk) or fails it (CI), for this reason."""
     if is_ci():
-        pytest.fail(sentence, pytrace=False)
-    pytest.skip(sentence)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def opted_in(variable: str, how: str) -> str:
+    """The value of the variable that asks for tests no machine runs by default; fails without it."""
+    value = os.environ.get(variable, "")
+    if not value:
+        pytest.fail(f"{variable} is not set; these tests run by: {how}", pytrace=False)
+    return value
 
 
 def find_program(name: str) -> str:
@@ -47,7 +62,6 @@ def find_program(name: str) -> str:
     if found is None:
         package = _PACKAGES.get(name, name)
         missing(name, f"apt-get install -y --no-install-recommends {package}")
-        raise AssertionError("unreachable: missing() always raises")
     return found
 
 
