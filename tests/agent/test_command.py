@@ -149,16 +149,26 @@ def test_words() -> None:
     assert exit_words(-9) == "was ended by SIGKILL"
 
 
-async def test_a_bar_that_is_drawn_over_itself() -> None:
+async def test_a_bar_that_is_drawn_over_itself(tmp_path: Path) -> None:
     """Its steps are told at once; the log has what a terminal would show in the end."""
     code = (
-        "import sys, time\nfor n in (10, 50, 100):\n    sys.stderr.write(f'\\rload {n}%')\n"
-        "    sys.stderr.flush()\n    time.sleep(0.1)\n"
+        "import pathlib, sys, time\n"
+        "for n in (10, 50, 100):\n    sys.stderr.write(f'\\rload {n}%')\n    sys.stderr.flush()\n"
+        "ends_at = time.monotonic() + 10\n"
+        "while not pathlib.Path(sys.argv[1]).exists() and time.monotonic() < ends_at:\n"
+        "    time.sleep(0.005)\n"
         "sys.stderr.write('\\ndone\\r\\n')"
     )
-    run, lines = command(code)
+    was_told = tmp_path / "told"  # the line ends once its steps were told, however they were read
+    run, lines = command(code, str(was_told))
     parts: list[str] = []
-    run.on_part = parts.append
+
+    def tell(text: str) -> None:
+        parts.append(text)
+        if text == "load 50%":
+            was_told.touch()
+
+    run.on_part = tell
     await run.start()
     assert await run.wait() == 0
     assert lines == [("stderr", "load 100%"), ("stderr", "done")]
