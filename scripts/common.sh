@@ -19,3 +19,21 @@ digest() {
 # is_stamped NAME DIGEST: was this step done with these inputs?
 is_stamped() { [ "$(cat "$STAMPS/$1" 2>/dev/null || true)" = "$2" ]; }
 stamp() { mkdir -p "$STAMPS"; printf '%s\n' "$2" >"$STAMPS/$1"; }
+
+# keep_venv NAME LIST WORDS [PIP-OPTION...]: sets `home` to the virtual environment of what LIST names, installed
+# once, outside the tree and outside .venv. Not in a `$(...)`: a failed install would not stop it there.
+keep_venv() {
+  local name=$1 list=$2 words=$3
+  shift 3
+  home=$CACHE_DIR/$name-$(digest "$list")
+  [ ! -x "$home/done" ] || return 0
+  say "installing $words once, into $home"
+  mkdir -p "$CACHE_DIR"
+  exec 9>"$CACHE_DIR/.$name.lock"
+  flock 9   # two that start together install once
+  [ ! -x "$home/done" ] || return 0
+  rm -rf "$home"
+  "$BIN/python" -m venv "$home"
+  "$home/bin/python" -m pip install -q --disable-pip-version-check "$@" -r "$list" >&2
+  install -m 755 /dev/null "$home/done"
+}

@@ -101,6 +101,15 @@ def chat_place(
         stack.stop()
 
 
+@pytest.fixture(scope="module")
+def near_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A hub of a file's own that may connect to this machine: for endpoints that people add."""
+    allowed = {"UNDERPASS_ALLOWED_NETWORKS": "127.0.0.1"}
+    stack = Stack(tmp_path_factory.mktemp("near"), hub_environment=allowed)
+    yield stack
+    stack.stop()
+
+
 @pytest.fixture
 def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
     """Makes a hub of the test's own; all are stopped at its end."""

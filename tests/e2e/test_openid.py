@@ -1,6 +1,5 @@
 """A person signs in at an issuer: a real provider in its own process, the hub's command, Chromium."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from tests.e2e.axe import violations
 from tests.rig.openid import OpenIdProvider
 from tests.rig.openid_provider import CLIENT_SECRET
 from tests.rig.stack import Stack
 from tests.rig.tls import PrivateCa, TlsFront
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ALICE = {
     "preferred_username": "alice",
     "name": "Alice A.",
@@ -68,13 +67,6 @@ async def _at_the_issuer(page: Page, sub: str = "s-alice") -> None:
     await page.get_by_role("button", name="Continue").click()
 
 
-async def _is_clean(page: Page) -> None:
-    """axe finds nothing on the page."""
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [one["id"] for one in found["violations"]] == [], json.dumps(found["violations"])[:2000]
-
-
 async def test_a_person_signs_in_at_the_issuer(chromium: Browser, campus: Campus) -> None:
     """From the page that was asked for, over the issuer's, and back to it; with the claims' name."""
     context = await chromium.new_context()
@@ -98,14 +90,14 @@ async def test_the_page_says_why_it_failed(chromium: Browser, campus: Campus, sc
     context = await chromium.new_context(color_scheme="dark" if scheme == "dark" else "light")
     page = await context.new_page()
     await page.goto(campus.stack.url)
-    await _is_clean(page)
+    assert await violations(page) == []
     campus.provider.set_mistakes(signed_by="stranger")
     await page.get_by_role("link", name="Sign in with Campus").click()
     await _at_the_issuer(page)
     alert = page.get_by_role("alert")
     await expect(alert).to_contain_text("The hub cannot verify what Campus says about you.")
     assert page.url.endswith("/sign-in?trouble=openid_token_invalid&issuer=campus")
-    await _is_clean(page)
+    assert await violations(page) == []
     campus.provider.set_mistakes()
     await page.get_by_role("link", name="Sign in with Campus").click()
     await _at_the_issuer(page)

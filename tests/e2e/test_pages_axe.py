@@ -1,17 +1,15 @@
 """Pages of an account and of an admin, with something on each: axe in both themes, and none too wide."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
+from tests.e2e.axe import violations
 from tests.e2e.chat_page import sign_in
 from tests.rig.stack import Stack
 from tests.rig.stub import StubProcess
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS = ((1440, 900), (768, 1024), (390, 844))
 # Each page, and what stands there once its lists are read.
 PAGES = {
@@ -39,44 +37,24 @@ PANELS = (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, stub_process: StubProcess) -> Iterator[Stack]:
+def stack(near_stack: Stack, stub_process: StubProcess) -> Stack:
     """A hub with something on each of its pages."""
-    stack = Stack(tmp_path_factory.mktemp("pages"))
-    try:
-        stack.hub.stop()
-        stack.hub_environment = {"UNDERPASS_ALLOWED_NETWORKS": "127.0.0.1"}
-        stack.start_hub()
-        root = stack.add_person("root", is_admin=True)
-        stack.open_tunnel(root, str(stub_process.port), "box")
-        api = stack.api(root)
-        assert api.post("/api/groups", {"name": "physics"}).status == 201
-        endpoint = {"name": "lab", "base_url": f"{stub_process.url}/v1", "description": "The lab"}
-        assert api.post("/api/providers", endpoint).status == 201
-        ask = {"model": "box/stub", "messages": []}
-        assert api.post("/v1/chat/completions", ask).status == 200
-        yield stack
-    finally:
-        stack.stop()
-
-
-async def _faults(page: Page, where: str) -> list[str]:
-    found: dict[str, Any] = await page.evaluate("() => axe.run(document)")
-    return [
-        f"{where} {fault['id']}: {node['html'][:160]}"
-        for fault in found["violations"]
-        for node in fault["nodes"]
-    ]
+    root = near_stack.add_person("root", is_admin=True)
+    near_stack.open_tunnel(root, str(stub_process.port), "box")
+    api = near_stack.api(root)
+    assert api.post("/api/groups", {"name": "physics"}).status == 201
+    endpoint = {"name": "lab", "base_url": f"{stub_process.url}/v1", "description": "The lab"}
+    assert api.post("/api/providers", endpoint).status == 201
+    ask = {"model": "box/stub", "messages": []}
+    assert api.post("/v1/chat/completions", ask).status == 200
+    return near_stack
 
 
 @pytest.mark.timeout(180)  # thirteen pages and eight panels, each looked at by axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(chromium: Browser, stack: Stack, scheme: Any) -> None:
     """Pages and the panels above them."""
-    # axe is put in as a script of the test, which the pages' own policy rightly refuses.
-    context = await chromium.new_context(
-        color_scheme=scheme, bypass_csp=True, reduced_motion="reduce"
-    )
-    await context.add_init_script(path=AXE)
+    context = await chromium.new_context(color_scheme=scheme, reduced_motion="reduce")
     page = await context.new_page()
     await sign_in(page, stack.url, stack.people["root"])
     faults: list[str] = []
@@ -85,13 +63,13 @@ async def test_axe_finds_nothing(chromium: Browser, stack: Stack, scheme: Any) -
         await expect(page.locator(".page")).to_contain_text(words)
         if path == "/usage":
             await page.get_by_text("As a table").click()
-        faults += await _faults(page, path)
+        faults += await violations(page, path)
     for path, buttons in PANELS:
         await page.goto(stack.url + path)
         for button in buttons:
             await page.get_by_role("button", name=button, exact=True).click()
             await expect(page.get_by_role("dialog")).to_be_visible()
-            faults += await _faults(page, f"{path} {button}")
+            faults += await violations(page, f"{path} {button}")
             await page.keyboard.press("Escape")
             await expect(page.get_by_role("dialog")).to_have_count(0)
     await context.close()

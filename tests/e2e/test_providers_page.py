@@ -1,7 +1,7 @@
 """Custom providers in a browser, against a real endpoint behind the hub's own rules."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -23,17 +23,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, stub_process: StubProcess) -> Iterator[Place]:
-    stack = Stack(tmp_path_factory.mktemp("endpoints"))
-    try:
-        stack.hub.stop()
-        stack.hub_environment = {"UNDERPASS_ALLOWED_NETWORKS": "127.0.0.1"}
-        stack.start_hub()
-        alice, bob = stack.add_person("alice"), stack.add_person("bob")
-        stack.open_tunnel(alice, str(stub_process.port), "box")
-        yield Place(stack, alice, bob, stub_process)
-    finally:
-        stack.stop()
+def place(near_stack: Stack, stub_process: StubProcess) -> Place:
+    alice, bob = near_stack.add_person("alice"), near_stack.add_person("bob")
+    near_stack.open_tunnel(alice, str(stub_process.port), "box")
+    return Place(near_stack, alice, bob, stub_process)
 
 
 @pytest.fixture

@@ -5,18 +5,16 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from benchmarks.opening import MAX_SCRIPT_KB, WATCH, open_once
+from tests.e2e.axe import violations
 from tests.rig.api import Api
 from tests.rig.stack import Person, Stack
 from tests.rig.stub import StubProcess
-
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @dataclass(frozen=True)
@@ -355,15 +353,6 @@ PAGES = (
 )
 
 
-async def _violations(page: Page) -> list[str]:
-    found: dict[str, Any] = await page.evaluate("() => axe.run(document)")
-    return [
-        f"{page.url} {fault['id']}: {node['html'][:160]}"
-        for fault in found["violations"]
-        for node in fault["nodes"]
-    ]
-
-
 @pytest.mark.timeout(180)  # twenty pages and panels, each looked at by axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_on_any_page(chromium: Browser, place: Place, scheme: Any) -> None:
@@ -375,23 +364,19 @@ async def test_axe_finds_nothing_on_any_page(chromium: Browser, place: Place, sc
         "# One\\n\\n| a |\\n|---|\\n| 1 |\\n\\n```py\\nx = 1\\n```",
     )
     session = await asyncio.to_thread(place.hub.items, "/api/sessions")
-    # axe is put in as a script of the test, which the pages' own policy rightly refuses.
-    context = await chromium.new_context(
-        color_scheme=scheme, bypass_csp=True, reduced_motion="reduce"
-    )
-    await context.add_init_script(path=AXE)
+    context = await chromium.new_context(color_scheme=scheme, reduced_motion="reduce")
     page = await context.new_page()
     await page.goto(place.stack.url)
     await expect(page.get_by_label("Password")).to_be_visible()
-    faults = await _violations(page)
+    faults = await violations(page)
     await _sign_in(page, place.stack.url, place.alice)
     for path in (*PAGES, f"/chat/{chat}", f"/sessions/{session[0]['id']}"):
         await page.goto(place.stack.url + path)
         await expect(page.locator("h1").first).to_be_attached()
-        faults += await _violations(page)
+        faults += await violations(page)
     await page.goto(f"{place.stack.url}/chat/{chat}")
     await expect(page.get_by_role("article", name="Answer")).to_be_visible()
-    faults += await _violations(page)
+    faults += await violations(page)
     for keys, panel in (
         ("Control+k", page.get_by_role("dialog", name="Commands")),
         ("Control+Shift+L", page.get_by_role("listbox", name="Models")),
@@ -399,16 +384,16 @@ async def test_axe_finds_nothing_on_any_page(chromium: Browser, place: Place, sc
     ):
         await page.keyboard.press(keys)
         await expect(panel).to_be_visible()
-        faults += await _violations(page)
+        faults += await violations(page)
         await page.keyboard.press("Escape")
         await expect(panel).to_have_count(0)
     for item, title in (("Move to a folder", "Move"), ("Share", "Share")):
         await page.get_by_role("button", name="More about this chat").click()
         await expect(page.get_by_role("menu")).to_be_visible()
-        faults += await _violations(page)
+        faults += await violations(page)
         await page.get_by_role("menuitem", name=item).click()
         await expect(page.get_by_role("dialog", name=re.compile(title))).to_be_visible()
-        faults += await _violations(page)
+        faults += await violations(page)
         await page.keyboard.press("Escape")
     await context.close()
     assert faults == []

@@ -1,23 +1,14 @@
 """A person turns on two-step sign-in and uses it, in Chromium."""
 
-import json
 import time
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.e2e.axe import violations
 from tests.e2e.conftest import MakeStack
 from tests.rig.stack import PASSWORD, Stack
 from underpass.hub.auth import totp
-
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-async def _is_clean(page: Page) -> None:
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [one["id"] for one in found["violations"]] == [], json.dumps(found["violations"])[:2000]
 
 
 async def _password(page: Page, stack: Stack) -> None:
@@ -50,7 +41,7 @@ async def test_a_person_turns_it_on_and_signs_in_with_it(
     await expect(image).to_be_visible()
     assert await image.evaluate("image => image.complete && image.naturalWidth > 100")
     secret = (await section.locator(".paste code").inner_text()).strip()
-    await _is_clean(page)
+    assert await violations(page) == []
     await section.get_by_label("Code of the app").fill(totp.code_at(secret, int(time.time() // 30)))
     await section.get_by_role("button", name="Turn on").click()
     codes = section.locator(".two-step-codes li")
@@ -58,7 +49,7 @@ async def test_a_person_turns_it_on_and_signs_in_with_it(
     recovery = [text.strip() for text in await codes.all_inner_texts()]
     await section.get_by_role("button", name="I have kept them").click()
     await expect(section).to_contain_text("10 recovery codes are left")
-    await _is_clean(page)
+    assert await violations(page) == []
     await context.close()
 
     context = await chromium.new_context(color_scheme="light")
@@ -68,7 +59,7 @@ async def test_a_person_turns_it_on_and_signs_in_with_it(
     await page.get_by_label("Code").fill("000000")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("alert")).to_contain_text("That code is not right")
-    await _is_clean(page)
+    assert await violations(page) == []
     await page.get_by_label("Code").fill(recovery[0])
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Message", exact=True)).to_be_visible()

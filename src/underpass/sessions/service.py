@@ -39,6 +39,7 @@ __all__ = ["SessionSettings", "Sessions"]
 _S = SessionStatus
 
 MAX_LOG_LINES = 5000
+_YOU_ASKED = "You asked it to stop."
 
 
 class Sessions:
@@ -473,14 +474,14 @@ class Sessions:
 
     async def _for_admin(self, record: SessionRecord) -> dict[str, Any]:
         name = await self._room.user_name(record.owner_id)
-        whole = await self._room.session_shape(record)
-        return views.session_for_admin(record, owner_name=name, cluster=whole["cluster"])
+        cluster = self._room.cluster_shape(record.cluster_id)
+        return views.session_for_admin(record, owner_name=name, cluster=cluster)
 
     async def _stop(
         self,
         live: Live,
         reason: EndReason = EndReason.USER,
-        words: str = "You asked it to stop.",
+        words: str = _YOU_ASKED,
     ) -> None:
         """Whoever stops a session does not want a second job of it to come up or go on."""
         was_handed_over = bool(live.record.spec.get("handed_over"))
@@ -497,7 +498,7 @@ class Sessions:
         self,
         live: Live,
         reason: EndReason = EndReason.USER,
-        words: str = "You asked it to stop.",
+        words: str = _YOU_ASKED,
     ) -> None:
         if live.record.status not in SESSION_ENDS and live.wish is None:
             live.wish = Wish(reason, self._room.clock.now())

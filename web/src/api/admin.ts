@@ -3,6 +3,9 @@ import { call } from './client';
 import { at } from './hub';
 import type { AnySession, AnyTunnel, AuditEntry, Group, Limits, Page, Provider, Setting, User } from './types';
 
+/** The most of a list that the hub gives at once: all of it, for a choice or names. */
+export const MOST_AT_ONCE = 1000;
+
 const part = (path: string, after: string | null, limit = 100, more: Readonly<Record<string, string>> = {}): string =>
   `${path}?${new URLSearchParams({ limit: String(limit), ...(after === null ? {} : { after }), ...more }).toString()}`;
 

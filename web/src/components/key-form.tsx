@@ -18,7 +18,7 @@ const LIVES = [
 ] as const;
 
 /** A field's number; null for an empty one: no limit. */
-const numberIn = (text: string): number | null => (text.trim() === '' ? null : Number(text));
+export const numberIn = (text: string): number | null => (text.trim() === '' ? null : Number(text));
 
 /** Model ids, separated by spaces, commas or lines; null when there is none: all of them. */
 export function modelsIn(text: string): readonly string[] | null {

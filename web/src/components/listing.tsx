@@ -46,6 +46,12 @@ export function useListing<T>(fetchPart: (after: string | null) => Promise<Page<
   return { items, trouble, isBusy, hasMore, load, more };
 }
 
+/** Puts a changed one in its place, or takes a removed one out. */
+export function swap<T extends { readonly id: string }>(all: Listing<T>, id: string, next: T | null): void {
+  const items = all.items.peek() ?? [];
+  all.items.value = items.flatMap((one) => (one.id !== id ? [one] : next === null ? [] : [next]));
+}
+
 /** What stands below every list: its trouble, and the way to the rest of it. */
 export function ListingFoot<T>({ of }: { readonly of: Listing<T> }) {
   return (

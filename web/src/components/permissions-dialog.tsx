@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { groups as groupsApi } from '../api/admin';
+import { MOST_AT_ONCE, groups as groupsApi } from '../api/admin';
 import { customProviders as api, type Grants } from '../api/providers';
 import type { Group, Permissions, Provider } from '../api/types';
 import { Dialog } from './dialog';
@@ -33,7 +33,7 @@ function useGrants(provider: Provider) {
   const state = useAct();
   useEffect(() => {
     void state.act(async () => {
-      const [permissions, all] = await Promise.all([api.permissions(provider.id), groupsApi.list(null, 1000)]);
+      const [permissions, all] = await Promise.all([api.permissions(provider.id), groupsApi.list(null, MOST_AT_ONCE)]);
       groups.value = all.items;
       found.value = permissions;
     });

@@ -1,18 +1,16 @@
 /** What the ids in sums of usage are called. What is gone since is known by its id alone. */
 import { signal } from '@preact/signals';
 import type { Apart } from '../api/usage';
-import { people } from '../api/admin';
+import { MOST_AT_ONCE, people } from '../api/admin';
 import { keys } from '../api/hub';
 import type { Usage } from '../api/types';
 import { world } from './store';
 
 const named = signal<ReadonlyMap<string, string>>(new Map());
 
-const MOST = 1000;
-
 /** Fetches the names of keys, and for an admin's sums those of users. Sums are readable without, by ids. */
 export async function loadUsageNames(isEveryone: boolean): Promise<void> {
-  const lists = [keys.list(), ...(isEveryone ? [people.list(null, MOST)] : [])];
+  const lists = [keys.list(), ...(isEveryone ? [people.list(null, MOST_AT_ONCE)] : [])];
   const found = await Promise.allSettled<{ readonly items: readonly { readonly id: string; readonly name: string }[] }>(lists);
   const pairs = found.flatMap((one) => (one.status === 'fulfilled' ? one.value.items.map(({ id, name }) => [id, name] as const) : []));
   named.value = new Map([...named.peek(), ...pairs]);

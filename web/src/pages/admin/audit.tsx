@@ -1,6 +1,6 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { Download } from 'lucide';
-import { everybodys, people, type AuditFilters } from '../../api/admin';
+import { MOST_AT_ONCE, everybodys, people, type AuditFilters } from '../../api/admin';
 import type { AuditEntry } from '../../api/types';
 import { Icon } from '../../components/icon';
 import { ListingFoot, useListing } from '../../components/listing';
@@ -9,8 +9,6 @@ const KINDS = [
   ['', 'everything'], ['sign_in', 'sign-ins'], ['sign_in.', 'failed sign-ins'], ['key.', 'keys'], ['provider.', 'providers and grants'], ['tunnel.', 'tunnels'],
   ['session.', 'sessions'], ['cluster.', 'clusters'], ['user.', 'users'], ['group.', 'groups'], ['device.', 'devices'], ['password.', 'passwords'], ['two_step.', 'two-step sign-in'],
 ] as const;
-
-const MOST_USERS = 1000;
 
 /** "name: value" of what an act says beside its subject, in a line. */
 function detailWords(detail: AuditEntry['detail']): string {
@@ -41,7 +39,7 @@ function Entry({ entry, actor }: { readonly entry: AuditEntry; readonly actor: s
 /** Who did what to what, from where and when; never what was said. */
 export function AuditSection() {
   const filters = useSignal<AuditFilters>({ actor: '', action: '', subject: '', since: '', until: '' });
-  const users = useListing((after) => people.list(after, MOST_USERS));
+  const users = useListing((after) => people.list(after, MOST_AT_ONCE));
   const names = useComputed(() => new Map((users.items.value ?? []).map(({ id, name }) => [id, name])));
   const asked = { ...filters.value, since: midnight(filters.value.since, 0), until: midnight(filters.value.until, 1) };
   const all = useListing((after) => everybodys.audit(asked, after), Object.values(asked));

@@ -1,15 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { Plus } from 'lucide';
-import { groups as api, people } from '../../api/admin';
+import { MOST_AT_ONCE, groups as api, people } from '../../api/admin';
 import type { Group, User } from '../../api/types';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
-import { ListingFoot, useListing } from '../../components/listing';
+import { ListingFoot, swap, useListing } from '../../components/listing';
 import { Field, useAct } from '../../components/field';
 import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { LimitsForm } from './limits-form';
-import { swap } from './users';
 
 function NewGroupDialog({ onDone, onClose }: { readonly onDone: (group: Group) => void; readonly onClose: () => void }) {
   const name = useSignal('');
@@ -100,11 +99,9 @@ function GroupDialog({ group, users, onChanged, onGone, onClose }: EditProps) {
   );
 }
 
-const MOST_USERS = 1000;
-
 export function GroupsSection() {
   const all = useListing((after) => api.list(after));
-  const users = useListing((after) => people.list(after, MOST_USERS));
+  const users = useListing((after) => people.list(after, MOST_AT_ONCE));
   const opened = useSignal<string | null>(null);
   const close = (): void => {
     opened.value = null;

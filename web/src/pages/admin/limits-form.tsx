@@ -1,11 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { limits as api } from '../../api/admin';
-import { LimitField, MOST_A_DAY, MOST_A_MINUTE } from '../../components/key-form';
+import { LimitField, MOST_A_DAY, MOST_A_MINUTE, numberIn } from '../../components/key-form';
 import { useAct } from '../../components/field';
 import { TroubleNote } from '../../components/trouble';
-
-const numberIn = (text: string): number | null => (text.trim() === '' ? null : Number(text));
 
 /** How much a user, or each member of a group, may ask of models. */
 export function LimitsForm({ kind, id }: { readonly kind: 'users' | 'groups'; readonly id: string }) {

@@ -1,13 +1,12 @@
 import { everybodys } from '../../api/admin';
 import type { AnySession } from '../../api/types';
-import { ListingFoot, useListing } from '../../components/listing';
+import { ListingFoot, swap, useListing } from '../../components/listing';
 import { useAct } from '../../components/field';
 import { Status } from '../../components/status';
 import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { now } from '../../state/clock';
 import { ago, endWords, timeLeft } from '../../words';
-import { swap } from './users';
 
 const isOver = ({ status }: AnySession): boolean => status === 'stopped' || status === 'failed';
 

@@ -1,14 +1,13 @@
 import { everybodys } from '../../api/admin';
 import { tunnels as api } from '../../api/hub';
 import type { AnyTunnel } from '../../api/types';
-import { ListingFoot, useListing } from '../../components/listing';
+import { ListingFoot, swap, useListing } from '../../components/listing';
 import { useAct } from '../../components/field';
 import { Status } from '../../components/status';
 import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
 import { now } from '../../state/clock';
 import { ago, bytes } from '../../words';
-import { swap } from './users';
 
 const shortId = (id: string): string => id.slice(-6);
 

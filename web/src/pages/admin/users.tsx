@@ -4,7 +4,7 @@ import { people as api, type UserChange } from '../../api/admin';
 import type { User } from '../../api/types';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icon';
-import { ListingFoot, useListing, type Listing } from '../../components/listing';
+import { ListingFoot, swap, useListing } from '../../components/listing';
 import { Field, useAct } from '../../components/field';
 import { SureButton } from '../../components/sure-button';
 import { TroubleNote } from '../../components/trouble';
@@ -163,12 +163,6 @@ function UserRow({ user, onOpen }: { readonly user: User; readonly onOpen: () =>
       <button type="button" class="button is-small" aria-label={`Edit ${user.name}`} onClick={onOpen}>Edit</button>
     </li>
   );
-}
-
-/** Puts a changed one in its place, or takes a removed one out. */
-export function swap<T extends { readonly id: string }>(all: Listing<T>, id: string, next: T | null): void {
-  const items = all.items.peek() ?? [];
-  all.items.value = items.flatMap((one) => (one.id !== id ? [one] : next === null ? [] : [next]));
 }
 
 export function UsersSection() {
