@@ -29,6 +29,7 @@ PAGES = {
 }
 # A page, and the buttons that open its panels.
 PANELS = (
+    ("/tools", ("Connect a model",)),
     ("/providers", ("Add an endpoint", "Share box")),
     ("/admin/users", ("Add a user", "Edit root")),
     ("/admin/groups", ("Add a group", "Edit physics")),
@@ -50,7 +51,7 @@ def stack(near_stack: Stack, stub_process: StubProcess) -> Stack:
     return near_stack
 
 
-@pytest.mark.timeout(180)  # thirteen pages and eight panels, each looked at by axe
+@pytest.mark.timeout(180)  # thirteen pages and nine panels, each looked at by axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(chromium: Browser, stack: Stack, scheme: Any) -> None:
     """Pages and the panels above them."""

@@ -171,6 +171,17 @@ async def test_the_palette_goes_everywhere(page: Page, place: Place) -> None:
     await expect(page).to_have_url(re.compile(r"/$"))
 
 
+async def test_the_way_from_connecting_a_model_to_connecting_tools(page: Page) -> None:
+    """By keyboard: the panel closes and the page of settings stands there."""
+    await page.get_by_role("button", name="Connect a model").first.click()
+    panel = page.get_by_role("dialog", name="Connect a model")
+    await panel.get_by_role("link", name="Connect tools").focus()
+    await page.keyboard.press("Enter")
+    await expect(panel).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Connect tools")).to_be_visible()
+    assert page.url.endswith("/tools")
+
+
 async def test_a_late_word_about_a_closed_panel_does_not_close_the_next_one(page: Page) -> None:
     """A browser tells of a closed dialog in a later turn; a busy one after the panel is open anew."""
     field = page.get_by_role("combobox", name="Chats, models, pages and acts")

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from underpass.tools import TOOLS, Facts
 
@@ -57,6 +58,19 @@ def test_codex_is_toml() -> None:
     assert provider["wire_api"] == "responses"
     assert provider["base_url"] == "https://hub.example.org/v1"
     assert found["model_context_window"] == 8192
+
+
+@pytest.mark.parametrize(
+    "model", [FACTS.model, "box/a: b #c", 'box/"it\'s"\\n', "- {x}", "yes", "7"]
+)
+def test_continue_is_yaml(model: str) -> None:
+    """One model of OpenAI's kind, whatever its name holds, with the real window."""
+    facts = Facts(FACTS.hub, model, context=8192, key="up_secret")
+    (found,) = yaml.safe_load(TOOLS["continue"].settings(facts))["models"]
+    assert (found["name"], found["model"], found["provider"]) == (model, model, "openai")
+    assert (found["apiBase"], found["apiKey"]) == ("https://hub.example.org/v1", "up_secret")
+    assert found["defaultCompletionOptions"] == {"contextLength": 8192}
+    assert found["roles"] == ["chat", "edit", "apply"]
 
 
 def test_claude_code_adds_the_path_itself() -> None:

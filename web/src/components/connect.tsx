@@ -80,6 +80,7 @@ export function ConnectPanel({ onDone }: { readonly onDone: () => void }) {
       </div>
       {door.value === 'mine' ? <Paste /> : <StartForm onStarted={(one) => (started.value = one.id)} />}
       <Steps session={session} onDone={onDone} />
+      <p class="quiet">Your programs can use your models too: <a href="/tools" onClick={onDone}>Connect tools</a> has their settings, filled in.</p>
     </div>
   );
 }
