@@ -35,6 +35,8 @@ TUNNELS = 8
 CHUNKS_PER_S = 5000
 GROWTH = (25, 100, 500, 1000)
 PACE = 20.0
+OPENED_PER_S = 400
+SETTLE_S = 0.5
 HELD = (1000, 1500, 2000)
 CHUNK_BYTES = 200
 ROUND_TRIPS_MS = (0, 40, 200)
@@ -99,23 +101,31 @@ def _measure_streams(seconds: float) -> Iterator[Line]:
 
 
 def _run(ways: Sequence[Way], count: int, rate: float, seconds: float) -> tuple[float, list[float]]:
-    """CPU in µs for each chunk, and each chunk's age in ms. Raises when a stream is not whole."""
-    before = _cpu_s(ways)
-    results = uvloop.run(_streams(ways, count, rate, seconds))
+    """CPU in µs for each chunk while all streams are open, and each chunk's age in ms.
+
+    Raises when a stream is not whole.
+    """
+    used_s, results = uvloop.run(_streams(ways, count, rate, seconds))
     delays = [delay for one in results for delay in one.delays_ms]
-    return 1e6 * (_cpu_s(ways) - before) / len(delays), delays
+    return 1e6 * used_s / (count * rate * seconds), delays
 
 
 async def _streams(
     ways: Sequence[Way], count: int, rate: float, seconds: float
-) -> list[StreamResult]:
+) -> tuple[float, list[StreamResult]]:
     each = count // len(ways)
     counts = [each + (number < count % len(ways)) for number in range(len(ways))]
+    start_s = max(0.5, count / OPENED_PER_S)
+    whole_s = start_s + SETTLE_S + seconds + SETTLE_S
     loads = [
-        run_streams(way, share, rate, seconds, CHUNK_BYTES, start_s=max(0.5, count / 400))
+        asyncio.create_task(run_streams(way, share, rate, whole_s, CHUNK_BYTES, start_s=start_s))
         for way, share in zip(ways, counts, strict=True)
     ]
-    return [one for results, _ in await asyncio.gather(*loads) for one in results]
+    await asyncio.sleep(start_s + SETTLE_S)
+    before = _cpu_s(ways)
+    await asyncio.sleep(seconds)
+    used_s = _cpu_s(ways) - before
+    return used_s, [one for results, _ in await asyncio.gather(*loads) for one in results]
 
 
 def _cpu_s(ways: Sequence[Way]) -> float:
@@ -214,7 +224,8 @@ async def _idle(stack: Stack, person: Person) -> tuple[float, float, float]:
                 raise RuntimeError("an idle link went down")
             return each, share, took
         finally:
-            await asyncio.gather(*(agent.close() for agent in agents))
+            # Cut, not closed: ten thousand ends of sessions are not what is measured here.
+            await asyncio.gather(*(agent.cut() for agent in agents), return_exceptions=True)
 
 
 async def _attach(

@@ -165,8 +165,12 @@ async def test_status_follows_the_tunnel_without_a_reload(
 async def test_first_admin_is_made_in_the_browser(make_stack: MakeStack, chromium: Browser) -> None:
     """The one-time link that the first start printed makes the admin, once."""
     stack = await asyncio.to_thread(make_stack)
-    found = re.search(r"https?://\S+/setup\?token=\S+", stack.hub.output())
-    assert found is not None, stack.hub.output()
+
+    def link() -> re.Match[str] | None:
+        return re.search(r"https?://\S+/setup\?token=\S+", stack.hub.output())
+
+    # A hub answers before it has said all that it says at its start.
+    found = await eventually_async(link, 10, "the one-time link")
     page = await chromium.new_page()
     await page.goto(found[0])
     await page.get_by_label("Name").fill("ada")

@@ -1,5 +1,7 @@
 """Underpass itself, as its users run it: `underpass hub`, `underpass admin`, `underpass tunnel`."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,6 +75,18 @@ class Stack:
         for agent in self.agents:
             agent.stop()
         self.hub.stop()
+        self._end_jobs()
+
+    def _end_jobs(self) -> None:
+        """Sessions on the hub's own machine outlive their hub; a test's must not outlive the test."""
+        for file in self.data_dir.glob("jobs/*/pid"):
+            pid = int(file.read_text())
+            try:
+                words = Path("/proc", str(pid), "cmdline").read_bytes()
+                if os.fsencode(file.parent) in words:  # the number may be another's by now
+                    os.killpg(pid, signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of each process of this stack."""

@@ -46,6 +46,8 @@ async def test_a_provider_goes_with_its_tunnel(store: Store, session: SessionRec
     provider = await _provider(store)
     assert await store.providers.of_tunnel("tun_1") == provider
     assert await store.providers.find_by_name(session.owner_id, "box") == provider
+    assert await store.providers.names_of(session.owner_id) == {"box"}
+    assert await store.providers.names_of("usr_other") == set()
     assert await store.providers.all() == (provider,)
     await store.tunnels.remove("tun_1")
     assert await store.providers.all() == ()

@@ -40,6 +40,8 @@ async def test_a_removed_session_gives_its_name_back(
     await store.sessions.update(session.id, removed_at=4.0)
     await store.sessions.add(again)
     assert await store.sessions.find_by_name(alice.id, "box") == again
+    assert await store.sessions.names_of(alice.id) == {"box"}
+    assert await store.sessions.names_of("usr_other") == set()
     assert (await store.sessions.list(alice.id)).items == (again,)
 
 

@@ -26,6 +26,8 @@ async def test_tunnels_are_found_by_session_owner_and_name(
     tunnel = await store.tunnels.add(_tunnel(1, "box"))
     assert await store.tunnels.of_session(session.id) == (tunnel,)
     assert await store.tunnels.find_by_name(alice.id, "box") == tunnel
+    assert await store.tunnels.names_of(alice.id) == {"box"}
+    assert await store.tunnels.names_of("usr_other") == set()
     assert (await store.tunnels.list("usr_2")).items == ()
     changed = await store.tunnels.update(
         tunnel.id, bytes_out=2**52, status=TunnelStatus.RUNNING, stopped_at=None

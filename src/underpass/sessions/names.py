@@ -66,11 +66,10 @@ class Names:
 
     async def taken(self, owner_id: str) -> set[str]:
         """The names of an owner's sessions, tunnels and providers."""
-        sessions = await self._room.store.sessions.list(owner_id, limit=1000)
-        tunnels = await self._room.store.tunnels.list(owner_id, limit=1000)
-        taken = {session.name for session in sessions.items}
-        taken |= {tunnel.name for tunnel in tunnels.items}
-        return taken | await self._tunnels.provider_names(owner_id)
+        store = self._room.store
+        taken = await store.sessions.names_of(owner_id)
+        taken |= await store.tunnels.names_of(owner_id)
+        return taken | await store.providers.names_of(owner_id)
 
     async def free(self, caller: Principal, name: str | None, like: str) -> str:
         """The chosen name, if it is free; else one that is like `like`. Raises Conflict."""

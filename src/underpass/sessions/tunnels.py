@@ -262,11 +262,6 @@ class Tunnels:
             raise self._taken(name)
         await self._check_provider_name(owner_id, name, None if found is None else found.id)
 
-    async def provider_names(self, owner_id: str) -> set[str]:
-        """The names of an owner's providers."""
-        found = await self._room.store.providers.all()
-        return {provider.name for provider in found if provider.owner_id == owner_id}
-
     async def connecting(self, live: Live) -> None:
         """A session begins anew: its tunnels wait for its agent."""
         for tunnel in await self._room.store.tunnels.of_session(live.record.id):
@@ -346,9 +341,8 @@ class Tunnels:
 
     async def _free_name(self, session: SessionRecord) -> str:
         """A name that no tunnel and no provider of the owner has: the session's, or like it."""
-        taken = await self.provider_names(session.owner_id)
-        page = await self._room.store.tunnels.list(session.owner_id, limit=1000)
-        taken |= {tunnel.name for tunnel in page.items}
+        taken = await self._room.store.providers.names_of(session.owner_id)
+        taken |= await self._room.store.tunnels.names_of(session.owner_id)
         return suggest_name(session.name, taken)
 
     async def _check_free(self, owner_id: str, name: str) -> None:

@@ -99,6 +99,10 @@ class Providers(Repository[ProviderRecord]):
         """Everybody's providers, oldest first: what the registry is loaded from."""
         return await self._all()
 
+    async def names_of(self, owner_id: str) -> set[str]:
+        """The names of an owner's providers."""
+        return await self._only_names(PROVIDERS.c.owner_id == owner_id)
+
     async def find_by_name(self, owner_id: str, name: str) -> ProviderRecord | None:
         """The owner's provider of that name, or None."""
         return await self._one(PROVIDERS.c.owner_id == owner_id, PROVIDERS.c.name == name)

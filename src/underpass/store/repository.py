@@ -118,6 +118,12 @@ class Repository(Generic[R]):
         last: Any = items[-1] if len(found) > limit else None
         return Page(items, None if last is None else str(last.id))
 
+    async def _only_names(self, *conditions: sa.ColumnElement[bool]) -> set[str]:
+        """The names alone of what matches, which costs little however much there is."""
+        statement = sa.select(self.table.c.name).where(*conditions)
+        async with self._database.read() as connection:
+            return set((await connection.execute(statement)).scalars())
+
     async def _delete(self, *conditions: sa.ColumnElement[bool]) -> int:
         """Delete what matches; how many there were."""
         async with self._database.write() as connection:

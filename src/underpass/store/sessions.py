@@ -119,6 +119,11 @@ class Sessions(Repository[SessionRecord]):
         kept = SESSIONS.c.removed_at.is_(None)
         return await self._one(SESSIONS.c.owner_id == owner_id, SESSIONS.c.name == name, kept)
 
+    async def names_of(self, owner_id: str) -> set[str]:
+        """The names of an owner's sessions that are not removed."""
+        kept = SESSIONS.c.removed_at.is_(None)
+        return await self._only_names(SESSIONS.c.owner_id == owner_id, kept)
+
     async def rename(self, names: Mapping[str, str]) -> None:
         """Give sessions (by id) other names, one after the other and in one transaction: a name that
         moves from one to another is never missing. Raises Conflict where one is taken."""

@@ -65,6 +65,10 @@ class Tunnels(Repository[TunnelRecord]):
         """A session's tunnels, oldest first."""
         return await self._all(TUNNELS.c.session_id == session_id)
 
+    async def names_of(self, owner_id: str) -> set[str]:
+        """The names of an owner's tunnels."""
+        return await self._only_names(TUNNELS.c.owner_id == owner_id)
+
     async def find_by_name(self, owner_id: str, name: str) -> TunnelRecord | None:
         """The owner's tunnel of that name, or None."""
         return await self._one(TUNNELS.c.owner_id == owner_id, TUNNELS.c.name == name)
