@@ -205,6 +205,22 @@ async def test_a_lost_session_whose_agent_comes_back_lives(world: World) -> None
     assert (found.end_reason, found.end_message) == (None, None)
 
 
+async def test_time_alone_asks_nothing_of_a_connected_agents_session(world: World) -> None:
+    """Ten thousand of them cost the hub no look each second; one whose agent is away is looked at."""
+    session, _ = await world.sessions.attach(world.alice, name="box", host="a")
+    live = await world.live(session.id)
+    assert not live.is_at_rest
+    agent = await world.agent(session.id)
+    await world.until(session.id, "running")
+    assert live.is_at_rest
+    await agent.attendant.link_down()
+    assert not live.is_at_rest
+    await agent.attendant.link_up_again()
+    assert live.is_at_rest
+    await world.sessions.stop(world.alice, session.id)
+    assert not live.is_at_rest
+
+
 async def test_an_agent_that_never_dials_in_is_given_up(world: World) -> None:
     """An attached session does not wait for ever."""
     session, _ = await world.sessions.attach(world.alice, name="box", host="a")

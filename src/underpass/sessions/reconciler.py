@@ -235,8 +235,11 @@ class Reconciler:
             changes |= {"end_reason": None, "end_message": None, "ended_at": None}
         if status in (_S.STARTING, _S.RUNNING) and record.started_at is None:
             changes["started_at"] = now
-            spec = record.spec | {"usual_start_s": await self._usual_start_s(record)}
-            changes |= {"spec": spec} | self._time_limit(live, now, spec)
+            if (
+                not record.is_attached
+            ):  # that one runs as soon as it is there, and ends with its agent
+                spec = record.spec | {"usual_start_s": await self._usual_start_s(record)}
+                changes |= {"spec": spec} | self._time_limit(live, now, spec)
         if status is _S.RUNNING and record.running_at is None:
             changes["running_at"] = now
         if status is _S.STOPPING and live.wish is not None:

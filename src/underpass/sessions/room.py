@@ -181,7 +181,11 @@ class Live:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether time alone changes nothing about it: it has ended and was cleared away."""
+        """Whether time alone changes nothing about it: it has ended and was cleared away, or it is an
+        agent's that is connected, and what may happen to that is told."""
+        if self.record.is_attached and self.record.status is SessionStatus.RUNNING:
+            is_asked = self.said is not None or self.wish is not None or self.is_removed
+            return self.link_state is LinkState.UP and not is_asked and not self.record.spec
         is_cleared = self.is_swept or self.record.is_attached
         is_over = self.record.status in SESSION_ENDS and is_cleared
         return is_over and not self.wants_restart and not self.is_removed
