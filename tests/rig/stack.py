@@ -73,6 +73,8 @@ class Stack:
 
     def stop(self) -> None:
         for agent in self.agents:
+            agent.signal(signal.SIGTERM)  # all of them at once: each says its goodbyes
+        for agent in self.agents:
             agent.stop()
         self.hub.stop()
         self._end_jobs()

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnected
 
 from underpass.core.errors import (
     AppError,
@@ -104,6 +105,8 @@ async def _carry(
             await websocket.close(_DONE if is_whole else _BROKEN)
         elif out.done():
             await websocket.close(_SIGNED_OUT, "The key is not good any more.")
+    except (WebSocketDisconnect, WebSocketDisconnected):
+        pass  # the client has gone first, which is what it is to be told
     finally:
         for task in (up, down, out):
             task.cancel()
