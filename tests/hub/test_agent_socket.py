@@ -1,6 +1,7 @@
 """What an agent's WebSocket does beside carrying messages: pings, closes, noise, a full hub."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ import pytest
 from tests.hub.conftest import RunningHub
 from tests.hub.test_link import attach
 from tests.rig.waiting import eventually_async
+from underpass.hub.agent_socket import AgentCarrier
 from underpass.hub.link import SUBPROTOCOL
 from underpass.store import UserRecord
 from underpass.tunnel.protocol.agent import AgentLink
@@ -45,6 +47,14 @@ async def heard(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
         return await socket.receive()
 
 
+async def heard_besides(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
+    """The next message that is none of the link's own, of which there may be more any time."""
+    async with asyncio.timeout(5):
+        while (message := await socket.receive()).type is aiohttp.WSMsgType.BINARY:
+            pass
+        return message
+
+
 async def test_a_ping_is_answered_before_and_after_the_hello(
     hub: RunningHub, alice: UserRecord
 ) -> None:
@@ -56,8 +66,34 @@ async def test_a_ping_is_answered_before_and_after_the_hello(
         await socket.send_bytes(hello())
         assert (await heard(socket)).type is aiohttp.WSMsgType.BINARY
         await socket.ping(b"two")
-        pong = await heard(socket)
+        pong = await heard_besides(socket)
         assert (pong.type, pong.data) == (aiohttp.WSMsgType.PONG, b"two")
+
+
+async def test_pings_of_an_agent_that_does_not_read_take_no_memory(
+    hub: RunningHub, alice: UserRecord
+) -> None:
+    """16 MB of pings are read and answered as far as the socket takes it, and no further."""
+    _, token = await attach(hub, alice)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(hub.url.rpartition(":")[2]), limit=1024
+    )
+    writer.write(
+        f"GET /link HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    )
+    assert b" 101 " in await reader.readline()
+    ping = bytes([0x89, 0xFD, 0, 0, 0, 0]) + bytes(125)
+    async with asyncio.timeout(30):
+        for _ in range(1000):
+            writer.write(ping * 125)
+            await writer.drain()
+    links = [one for one in gc.get_objects() if isinstance(one, AgentCarrier)]
+    waiting = [link._socket.transport.get_write_buffer_size() for link in links]
+    assert waiting
+    assert max(waiting) < 1 << 20
+    writer.transport.abort()
 
 
 async def test_a_hello_in_many_messages_waits_for_who_reads_it(
@@ -84,7 +120,7 @@ async def test_what_is_no_message_of_a_link_is_closed_with_its_code(
             await socket.send_str(noise)
         else:
             await socket.send_bytes(noise)
-        end = await heard(socket)
+        end = await heard_besides(socket)
         assert (end.type, end.data) == (aiohttp.WSMsgType.CLOSE, code)
 
 

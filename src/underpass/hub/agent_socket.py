@@ -177,7 +177,9 @@ class AgentCarrier:
 
     def _control(self, opcode: Opcode, payload: bytes) -> None:
         if opcode is Opcode.PING:
-            self._write(control_frame(Opcode.PONG, payload))
+            # An agent that pings and does not read gets no answers, or they would fill the memory.
+            if self._socket.writable.is_set():
+                self._write(control_frame(Opcode.PONG, payload))
         elif opcode is Opcode.CLOSE:
             code, reason = read_close(payload)
             self.lost(code, reason)
