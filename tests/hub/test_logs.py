@@ -68,3 +68,18 @@ def test_people_get_readable_lines() -> None:
     structlog.reset_defaults()
     assert "hub stops" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_a_line_is_one_write(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One system call for each, and no other process's words in the middle of it."""
+    written: list[str] = []
+    write = out.write
+
+    def note(text: str) -> int:
+        written.append(text)
+        return write(text)
+
+    monkeypatch.setattr(out, "write", note)
+    logs.set_up(level="info", as_json=True, stream=out)
+    structlog.get_logger("x").info("said")
+    assert [text[-1:] for text in written] == ["\n"]

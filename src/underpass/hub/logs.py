@@ -40,7 +40,7 @@ def set_up(*, level: str, as_json: bool, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),  # a line is one write
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
