@@ -11,7 +11,10 @@ import struct
 from collections.abc import Callable
 from enum import IntEnum
 
-from websockets.utils import apply_mask
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without its C part: the same, sixty times slower
+    from websockets.utils import apply_mask
 
 MAX_CONTROL_BYTES = 125
 NO_CODE = 1005
@@ -75,7 +78,7 @@ class FrameReader:
             self._pieces.append(data)
             self._have += len(data)
             if self._have < self._need:
-                return None
+                return
             data = b"".join(self._pieces)
             self._pieces.clear()
             self._need = 0
@@ -83,14 +86,16 @@ class FrameReader:
         while position < end:
             left = end - position
             if left < 2:
-                return self._wait(data, position, 2)
+                self._wait(data, position, 2)
+                return
             first, second = data[position], data[position + 1]
             size = second & _SIZE
             start = position + 2 + _MASK_BYTES
             if size >= _SIZE_16:
                 more = 2 if size == _SIZE_16 else 8
                 if left < 2 + more:
-                    return self._wait(data, position, 2 + more)
+                    self._wait(data, position, 2 + more)
+                    return
                 size = int.from_bytes(data[position + 2 : position + 2 + more], "big")
                 start += more
             if not second & _MASKED:
@@ -99,14 +104,14 @@ class FrameReader:
                 raise FrameFault(1009, "too big")
             stop = start + size
             if stop > end:
-                return self._wait(data, position, stop - position)
+                self._wait(data, position, stop - position)
+                return
             payload = apply_mask(data[start:stop], data[start - _MASK_BYTES : start])
             position = stop
             if first == _WHOLE_BINARY and self._fragments is None:
                 self._take(payload)
             else:
                 self._other(first, payload)
-        return None
 
     def _wait(self, data: bytes, position: int, need: int) -> None:
         """The rest is the beginning of a frame of at least `need` bytes."""
