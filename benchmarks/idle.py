@@ -46,19 +46,25 @@ async def _settled_rss_bytes(stack: Stack) -> int:
     return carriers.rss_bytes()
 
 
+async def attach(client: aiohttp.ClientSession, stack: Stack, name: str) -> TinyAgent:
+    """An agent that is connected and has introduced itself, in a new session of that name."""
+    wish = {"attach": True, "name": name, "host": "bench"}
+    async with client.post("/api/sessions", json=wish) as made:
+        token = (await made.json())["token"]
+    agent = TinyAgent(stack.url, token)
+    await agent.connect()
+    agent.link.send_control(HELLO)
+    return agent
+
+
 async def _open(
     client: aiohttp.ClientSession, stack: Stack, count: int, agents: list[TinyAgent]
 ) -> None:
     """So many more tunnels, one after another, until their providers are running."""
     for number in range(len(agents), len(agents) + count):
         name = f"idle-{number}"
-        wish = {"attach": True, "name": name, "host": "bench"}
-        async with client.post("/api/sessions", json=wish) as made:
-            token = (await made.json())["token"]
-        agent = TinyAgent(stack.url, token)
+        agent = await attach(client, stack, name)
         agents.append(agent)
-        await agent.connect()
-        agent.link.send_control(HELLO)
         agent.say("tunnel.offer", ref="1", name=name, target="8000", openai=True)
         accepted = await eventually_async(partial(agent.said, "tunnel.accepted"), 10)
         models = [{"id": "tiny", "max_model_len": 4096}]

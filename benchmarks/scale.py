@@ -19,11 +19,12 @@ from statistics import median
 import aiohttp
 import uvloop
 
+from benchmarks.idle import attach
 from benchmarks.lines import Line
 from benchmarks.load import StreamResult, run_download, run_streams
 from benchmarks.measure import percentile
 from benchmarks.paths import Carriers, Way
-from tests.hub.agents import HELLO, TinyAgent
+from tests.hub.agents import TinyAgent
 from tests.rig.processes import Process, free_port
 from tests.rig.sshd import Sshd
 from tests.rig.stack import Person, Stack
@@ -211,10 +212,10 @@ async def _idle(stack: Stack, person: Person) -> tuple[float, float, float]:
     agents: list[TinyAgent] = []
     async with aiohttp.ClientSession(stack.url, headers=headers) as client:
         try:
-            await _attach(client, stack, agents, 100)
+            await _attach_all(client, stack, agents, 100)
             before = await _settled(hub)
             began = time.monotonic()
-            await _attach(client, stack, agents, IDLE_LINKS)
+            await _attach_all(client, stack, agents, IDLE_LINKS)
             took = time.monotonic() - began
             each = (await _settled(hub) - before) / IDLE_LINKS
             cpu_s = hub.cpu_s()
@@ -228,20 +229,14 @@ async def _idle(stack: Stack, person: Person) -> tuple[float, float, float]:
             await asyncio.gather(*(agent.cut() for agent in agents), return_exceptions=True)
 
 
-async def _attach(
+async def _attach_all(
     client: aiohttp.ClientSession, stack: Stack, agents: list[TinyAgent], count: int
 ) -> None:
     numbers = iter(range(len(agents), len(agents) + count))
 
     async def some() -> None:
         for number in numbers:
-            wish = {"attach": True, "name": f"idle-{number}", "host": "bench"}
-            async with client.post("/api/sessions", json=wish) as made:
-                token = (await made.json())["token"]
-            agent = TinyAgent(stack.url, token)
-            agents.append(agent)
-            await agent.connect()
-            agent.link.send_control(HELLO)
+            agents.append(await attach(client, stack, f"idle-{number}"))
 
     await asyncio.gather(*(some() for _ in range(DIALLING)))
 

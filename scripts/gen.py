@@ -7,6 +7,7 @@ scripts/gen.py --check    fails when one of them is not what it would write (`ma
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,10 +153,14 @@ def openapi_document() -> str:
 
 
 def _types() -> str:
-    """schema.ts, from the document that stands in web/src/gen/: its shapes alone. The routes would be
-    four fifths of it, and nothing reads them."""
+    """schema.ts, from the document that stands in web/src/gen/: the shapes that agrees.ts holds ours
+    against, and what they are made of. Routes, other shapes and FastAPI's titles (each field's name
+    again) would be nine tenths of it, and nothing reads them."""
     tool = ROOT / "web" / "node_modules" / ".bin" / "openapi-typescript"
     document = json.loads((WEB_GEN / "openapi.json").read_text()) | {"paths": {}}
+    shapes = document["components"]["schemas"]
+    wanted = re.findall(r"Schemas\['(\w+)'\]", (WEB_GEN / "agrees.ts").read_text())
+    document["components"] = {"schemas": _with_parts(shapes, wanted)}
     done = subprocess.run(
         [str(tool)],
         input=json.dumps(document).encode(),
@@ -164,6 +169,30 @@ def _types() -> str:
         check=True,
     )
     return done.stdout.decode()
+
+
+def _with_parts(shapes: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
+    """The wanted shapes and all that they refer to, sorted by name, without titles."""
+    found: dict[str, Any] = {}
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = _without_titles(shapes[name])
+            wanted += re.findall(r'"#/components/schemas/(\w+)"', json.dumps(found[name]))
+    return dict(sorted(found.items()))
+
+
+def _without_titles(shape: Any) -> Any:
+    if isinstance(shape, list):
+        return [_without_titles(one) for one in shape]
+    if not isinstance(shape, dict):
+        return shape
+    # A title is text; a field that is called `title` is a shape.
+    return {
+        name: _without_titles(one)
+        for name, one in shape.items()
+        if name != "title" or not isinstance(one, str)
+    }
 
 
 def _has_fresh_types() -> bool:

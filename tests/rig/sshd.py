@@ -38,19 +38,8 @@ class Sshd:
         flags = [part for option in options for part in ("-o", option)]
         target = f"{getpass.getuser()}@127.0.0.1"
         key = str(self.folder / "user_key")
-        ssh = find_program("ssh")
-        return [
-            ssh,
-            "-F",
-            "none",
-            "-p",
-            str(port or self.port),
-            "-i",
-            key,
-            *flags,
-            *arguments,
-            target,
-        ]
+        where = ["-F", "none", "-p", str(port or self.port), "-i", key]
+        return [find_program("ssh"), *where, *flags, *arguments, target]
 
     def stop(self) -> None:
         self.process.stop()

@@ -235,9 +235,8 @@ class Reconciler:
             changes |= {"end_reason": None, "end_message": None, "ended_at": None}
         if status in (_S.STARTING, _S.RUNNING) and record.started_at is None:
             changes["started_at"] = now
-            if (
-                not record.is_attached
-            ):  # that one runs as soon as it is there, and ends with its agent
+            # An attached one runs as soon as it is there, and ends with its agent.
+            if not record.is_attached:
                 spec = record.spec | {"usual_start_s": await self._usual_start_s(record)}
                 changes |= {"spec": spec} | self._time_limit(live, now, spec)
         if status is _S.RUNNING and record.running_at is None:

@@ -7,1910 +7,542 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * AttachedOut
-         * @description An attached session, and its token for the only time.
-         */
-        AttachedOut: {
-            session: components["schemas"]["SessionOut"];
-            /** Token */
-            token: string;
-        };
-        /**
-         * AttachmentOut
-         * @description A file of a message. `kind` is image, text or document; `text_chars` null for an image.
-         */
+        /** @description A file of a message. `kind` is image, text or document; `text_chars` null for an image. */
         AttachmentOut: {
-            /** Bytes */
             bytes: number;
-            /** Id */
             id: string;
             kind: components["schemas"]["FileKind"];
-            /** Media Type */
             media_type: string;
-            /** Name */
             name: string;
-            /** Text Chars */
             text_chars: number | null;
         };
-        /**
-         * AuditOut
-         * @description One act. `actor_id` is null where nobody was signed in.
-         */
+        /** @description One act. `actor_id` is null where nobody was signed in. */
         AuditOut: {
-            /** Action */
             action: string;
-            /** Actor Id */
             actor_id: string | null;
-            /** Address */
             address: string;
-            /** At */
             at: string | null;
-            /** Detail */
             detail: {
                 [key: string]: unknown;
             };
-            /** Id */
             id: string;
-            /** Subject */
             subject: string;
         };
-        /**
-         * AuthState
-         * @description What a page asks first. `trouble`: the words of the code that was asked about.
-         */
+        /** @description What a page asks first. `trouble`: the words of the code that was asked about. */
         AuthState: {
-            /** Issuers */
             issuers: components["schemas"]["IssuerOut"][];
-            /** Needs Setup */
             needs_setup: boolean;
-            /** Signed In */
             signed_in: boolean;
             trouble: components["schemas"]["TroubleOut"] | null;
         };
-        /**
-         * CapabilitiesOut
-         * @description What a cluster offers, as it last said.
-         */
+        /** @description What a cluster offers, as it last said. */
         CapabilitiesOut: {
-            /** Cpus */
             cpus?: number | null;
-            /**
-             * Extra
-             * @default {}
-             */
+            /** @default {} */
             extra: {
                 [key: string]: unknown;
             };
-            /**
-             * Gpus
-             * @default []
-             */
+            /** @default [] */
             gpus: string[];
-            /**
-             * Host
-             * @default
-             */
+            /** @default  */
             host: string;
-            /**
-             * Kind
-             * @default
-             */
+            /** @default  */
             kind: string;
-            /**
-             * Programs
-             * @default {}
-             */
+            /** @default {} */
             programs: {
                 [key: string]: string | null;
             };
-            /**
-             * User
-             * @default
-             */
+            /** @default  */
             user: string;
         };
         /**
-         * ChatIn
-         * @description A new chat. A temporary one lives in the hub's memory alone, for an hour after its last use.
-         */
-        ChatIn: {
-            /** Folder */
-            folder?: string | null;
-            /**
-             * Is Temporary
-             * @default false
-             */
-            is_temporary: boolean;
-            /** Model */
-            model?: string | null;
-            /** Settings */
-            settings?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Title
-             * @default
-             */
-            title: string;
-        };
-        /**
-         * ChatOut
          * @description A chat. `settings` are request fields for the model server, and `system_prompt`; `head_id`
          *     is the newest message of the branch that was shown last.
          */
         ChatOut: {
-            /** Created At */
             created_at: string | null;
-            /** Folder */
             folder: string | null;
-            /** Head Id */
             head_id: string | null;
-            /** Id */
             id: string;
-            /** Is Archived */
             is_archived: boolean;
-            /** Is Pinned */
             is_pinned: boolean;
-            /** Is Shared */
             is_shared: boolean;
-            /** Is Temporary */
             is_temporary: boolean;
             match?: components["schemas"]["MatchOut"] | null;
-            /** Model */
             model: string | null;
-            /** Settings */
             settings: {
                 [key: string]: unknown;
             };
-            /** Title */
             title: string;
-            /** Updated At */
             updated_at: string | null;
         };
-        /**
-         * ChatPatch
-         * @description What is to change; what is left out stays.
-         */
-        ChatPatch: {
-            /** Folder */
-            folder?: string | null;
-            /** Head Id */
-            head_id?: string | null;
-            /** Is Archived */
-            is_archived?: boolean | null;
-            /** Is Pinned */
-            is_pinned?: boolean | null;
-            /** Model */
-            model?: string | null;
-            /** Settings */
-            settings?: {
-                [key: string]: unknown;
-            } | null;
-            /** Title */
-            title?: string | null;
-        };
-        /**
-         * ClusterIn
-         * @description A machine that joins; it then dials in with the token.
-         */
-        ClusterIn: {
-            /** Host */
-            host: string;
-            /**
-             * Kind
-             * @default local
-             */
-            kind: string;
-            /** Name */
-            name?: string | null;
-            /**
-             * Replace
-             * @default false
-             */
-            replace: boolean;
-        };
-        /**
-         * ClusterOut
-         * @description A place where sessions run; one without an owner is the hub's own.
-         */
+        /** @description A place where sessions run; one without an owner is the hub's own. */
         ClusterOut: {
             capabilities: components["schemas"]["CapabilitiesOut"];
-            /** Created At */
             created_at: string | null;
-            /** Host */
             host: string | null;
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /** Name */
             name: string;
             owner: components["schemas"]["OwnerOut"] | null;
-            /** Status */
             status: string;
         };
-        /**
-         * ClusterRef
-         * @description A session's cluster.
-         */
+        /** @description A session's cluster. */
         ClusterRef: {
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /** Name */
             name: string;
         };
-        /**
-         * CodeIn
-         * @description What the app shows now, or (but for `confirm`) a recovery code.
-         */
-        CodeIn: {
-            /** Code */
-            code: string;
-        };
-        /**
-         * ContinueIn
-         * @description Which model goes on with an answer; null: the one that began it.
-         */
-        ContinueIn: {
-            /** Model */
-            model?: string | null;
-        };
-        /**
-         * DeviceIn
-         * @description A machine that asks to be signed in, and what it says about itself.
-         */
-        DeviceIn: {
-            /** Host */
-            host: string;
-            /** Name */
-            name?: string | null;
-            /**
-             * Purpose
-             * @enum {string}
-             */
-            purpose: "session" | "login";
-            /** User */
-            user: string;
-        };
-        /**
-         * DeviceOut
-         * @description `device_code` is the machine's secret; `user_code` is what it shows.
-         */
-        DeviceOut: {
-            /** Device Code */
-            device_code: string;
-            /**
-             * Expires In S
-             * @default 600
-             */
-            expires_in_s: number;
-            /**
-             * Interval S
-             * @default 2
-             */
-            interval_s: number;
-            /** User Code */
-            user_code: string;
-            /** Verification Url */
-            verification_url: string;
-        };
-        /**
-         * DeviceRequestOut
-         * @description What the person sees before approving.
-         */
+        /** @description What the person sees before approving. */
         DeviceRequestOut: {
-            /** Expires At */
             expires_at: string | null;
-            /** Host */
             host: string;
-            /** Name */
             name: string | null;
-            /** Purpose */
             purpose: string;
-            /** Status */
             status: string;
-            /** User */
             user: string;
-            /** User Code */
             user_code: string;
         };
         /**
-         * DeviceTokenIn
-         * @description Asks whether somebody has approved.
-         */
-        DeviceTokenIn: {
-            /** Device Code */
-            device_code: string;
-        };
-        /**
-         * DeviceTokenOut
-         * @description `token` is a session token (`ups_`) or, for `login`, a key (`up_`).
-         */
-        DeviceTokenOut: {
-            /** Session */
-            session?: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "pending" | "approved";
-            /** Token */
-            token?: string | null;
-            /** User */
-            user?: string | null;
-        };
-        /**
-         * DirectIn
-         * @description Where its user submits the job: the kind of scheduler and the machine's name.
-         */
-        DirectIn: {
-            /** Host */
-            host: string;
-            /** Kind */
-            kind: string;
-        };
-        /**
-         * DirectOut
-         * @description A session whose job its user submits, and the order for it, with its token for the only time.
-         */
-        DirectOut: {
-            /** Order */
-            order: {
-                [key: string]: unknown;
-            };
-            session: components["schemas"]["SessionOut"];
-        };
-        /**
-         * EndReason
          * @description Why a session ended.
          * @enum {string}
          */
         EndReason: "user" | "walltime" | "idle" | "cancelled" | "preempted" | "out_of_memory" | "node_failure" | "server_exited" | "agent_lost" | "rejected";
-        /**
-         * EndpointOut
-         * @description How a custom provider is reached; of its secrets only that they are there.
-         */
+        /** @description How a custom provider is reached; of its secrets only that they are there. */
         EndpointOut: {
-            /** Base Url */
             base_url: string;
-            /** Has Ca */
             has_ca: boolean;
-            /** Has Key */
             has_key: boolean;
-            /** Header Names */
             header_names: string[];
-            /** Model Allow */
             model_allow: string[] | null;
         };
-        /**
-         * ErrorOut
-         * @description Why an answer ended early, and what to do.
-         */
+        /** @description Why an answer ended early, and what to do. */
         ErrorOut: {
-            /** Code */
             code: string;
-            /** Hint */
             hint: string | null;
-            /** Message */
             message: string;
         };
-        /**
-         * EventOut
-         * @description One line of a session's timeline.
-         */
+        /** @description One line of a session's timeline. */
         EventOut: {
-            /** At */
             at: string | null;
-            /** Kind */
             kind: string;
-            /** Text */
             text: string;
         };
         /**
-         * FileKind
          * @description How a model gets to see a file.
          * @enum {string}
          */
         FileKind: "image" | "text" | "document";
         /**
-         * FileOut
-         * @description A file. `pages` are pages, sheets or slides, where it has some.
-         */
-        FileOut: {
-            /** Bytes */
-            bytes: number;
-            /** Created At */
-            created_at: string | null;
-            /** Id */
-            id: string;
-            kind: components["schemas"]["FileKind"];
-            /** Media Type */
-            media_type: string;
-            /** Name */
-            name: string;
-            /** Pages */
-            pages: number | null;
-            /** Text Chars */
-            text_chars: number | null;
-        };
-        /**
-         * FolderOut
-         * @description A folder, and how many chats are in it.
-         */
-        FolderOut: {
-            /** Chats */
-            chats: number;
-            /** Name */
-            name: string;
-        };
-        /**
-         * ForkIn
-         * @description The last message that the new chat is to hold.
-         */
-        ForkIn: {
-            /** Message Id */
-            message_id: string;
-        };
-        /**
-         * GpuUseOut
-         * @description One GPU as it was last said to be; null is what its driver does not tell.
-         */
-        GpuUseOut: {
-            /** Memory Total Bytes */
-            memory_total_bytes: number | null;
-            /** Memory Used Bytes */
-            memory_used_bytes: number | null;
-            /** Name */
-            name: string;
-            /** Percent */
-            percent: number | null;
-        };
-        /**
-         * GroupIn
-         * @description A new group.
-         */
-        GroupIn: {
-            /** Members */
-            members?: string[];
-            /** Name */
-            name: string;
-        };
-        /**
-         * GroupOut
          * @description One group. `members` are ids of users, `claimed` those of them whom a sign-in issuer put there;
          *     both are shown to admins only.
          */
         GroupOut: {
-            /** Claimed */
             claimed: string[] | null;
-            /** Created At */
             created_at: string | null;
-            /** Id */
             id: string;
-            /** Members */
             members: string[] | null;
-            /** Name */
             name: string;
         };
-        /**
-         * GroupPatch
-         * @description What to change; what is not given stays. `members` replaces all who are there by hand; who is
-         *     there by an issuer's word stays as long as the issuer says so.
-         */
-        GroupPatch: {
-            /** Members */
-            members?: string[] | null;
-            /** Name */
-            name?: string | null;
-        };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
-        /**
-         * HubOut
-         * @description The hub that answers.
-         */
+        /** @description The hub that answers. */
         HubOut: {
-            /** Name */
             name: string;
-            /** Url */
             url: string;
-            /** Version */
             version: string;
         };
-        /**
-         * IssuerOut
-         * @description One issuer that signs people in, at `/api/auth/openid/NAME`.
-         */
+        /** @description One issuer that signs people in, at `/api/auth/openid/NAME`. */
         IssuerOut: {
-            /** Label */
             label: string;
-            /** Name */
             name: string;
         };
-        /**
-         * JoinedOut
-         * @description A cluster that joins, and its token for the only time.
-         */
-        JoinedOut: {
-            cluster: components["schemas"]["ClusterOut"];
-            /** Token */
-            token: string;
-        };
-        /**
-         * KeyIn
-         * @description A new key. `model_allow`: the only models it may use; null for all.
-         */
-        KeyIn: {
-            /** Expires At */
-            expires_at?: string | null;
-            /** Model Allow */
-            model_allow?: string[] | null;
-            /** Name */
-            name: string;
-            /**
-             * Requests Per Minute
-             * @description Requests to models in a minute.
-             */
-            requests_per_minute?: number | null;
-            /** Scopes */
-            scopes?: string[];
-            /**
-             * Tokens Per Day
-             * @description Tokens in a day of UTC, in and out.
-             */
-            tokens_per_day?: number | null;
-        };
-        /**
-         * KeyOut
-         * @description One key. Its secret is shown once, when it is made; `prefix` is how to recognise it.
-         */
+        /** @description One key. Its secret is shown once, when it is made; `prefix` is how to recognise it. */
         KeyOut: {
-            /** Created At */
             created_at: string | null;
-            /** Expires At */
             expires_at: string | null;
-            /** Id */
             id: string;
-            /** Last Used At */
             last_used_at: string | null;
-            /** Model Allow */
             model_allow: string[] | null;
-            /** Name */
             name: string;
-            /** Prefix */
             prefix: string;
-            /** Requests Per Minute */
             requests_per_minute: number | null;
-            /** Revoked At */
             revoked_at: string | null;
-            /** Scopes */
             scopes: string[];
-            /** Tokens Per Day */
             tokens_per_day: number | null;
         };
-        /**
-         * LimitsShape
-         * @description How much somebody may ask of models; null: as much as they like.
-         */
+        /** @description How much somebody may ask of models; null: as much as they like. */
         LimitsShape: {
-            /**
-             * Requests Per Minute
-             * @description Requests to models in a minute.
-             */
+            /** @description Requests to models in a minute. */
             requests_per_minute?: number | null;
-            /**
-             * Tokens Per Day
-             * @description Tokens in a day of UTC, in and out.
-             */
+            /** @description Tokens in a day of UTC, in and out. */
             tokens_per_day?: number | null;
         };
-        /** ListOf[AuditOut] */
-        ListOf_AuditOut_: {
-            /** Items */
-            items: components["schemas"]["AuditOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[ChatOut] */
-        ListOf_ChatOut_: {
-            /** Items */
-            items: components["schemas"]["ChatOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[ClusterOut] */
-        ListOf_ClusterOut_: {
-            /** Items */
-            items: components["schemas"]["ClusterOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[FolderOut] */
-        ListOf_FolderOut_: {
-            /** Items */
-            items: components["schemas"]["FolderOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[GroupOut] */
-        ListOf_GroupOut_: {
-            /** Items */
-            items: components["schemas"]["GroupOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[KeyOut] */
-        ListOf_KeyOut_: {
-            /** Items */
-            items: components["schemas"]["KeyOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[LogLineOut] */
-        ListOf_LogLineOut_: {
-            /** Items */
-            items: components["schemas"]["LogLineOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[MessageOut] */
-        ListOf_MessageOut_: {
-            /** Items */
-            items: components["schemas"]["MessageOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[PresetOut] */
-        ListOf_PresetOut_: {
-            /** Items */
-            items: components["schemas"]["PresetOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[ProviderOut] */
-        ListOf_ProviderOut_: {
-            /** Items */
-            items: components["schemas"]["ProviderOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[SessionOut] */
-        ListOf_SessionOut_: {
-            /** Items */
-            items: components["schemas"]["SessionOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[SessionShortOut] */
-        ListOf_SessionShortOut_: {
-            /** Items */
-            items: components["schemas"]["SessionShortOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[SettingOut] */
-        ListOf_SettingOut_: {
-            /** Items */
-            items: components["schemas"]["SettingOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[SharedOut] */
-        ListOf_SharedOut_: {
-            /** Items */
-            items: components["schemas"]["SharedOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[SignInOut] */
-        ListOf_SignInOut_: {
-            /** Items */
-            items: components["schemas"]["SignInOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[TemplateOut] */
-        ListOf_TemplateOut_: {
-            /** Items */
-            items: components["schemas"]["TemplateOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[ToolOut] */
-        ListOf_ToolOut_: {
-            /** Items */
-            items: components["schemas"]["ToolOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[TunnelOut] */
-        ListOf_TunnelOut_: {
-            /** Items */
-            items: components["schemas"]["TunnelOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[UsageOut] */
-        ListOf_UsageOut_: {
-            /** Items */
-            items: components["schemas"]["UsageOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /** ListOf[UserOut] */
-        ListOf_UserOut_: {
-            /** Items */
-            items: components["schemas"]["UserOut"][];
-            /** Next */
-            next?: string | null;
-        };
-        /**
-         * LogLineOut
-         * @description One line of a session's log.
-         */
+        /** @description One line of a session's log. */
         LogLineOut: {
-            /** Seq */
             seq: number;
-            /** Source */
             source: string;
-            /** T */
             t: string | null;
-            /** Text */
             text: string;
         };
         /**
-         * MatchOut
          * @description Where a search found its words: in a message, or (null) in the title. `spans` are the
          *     [start, end] of each in `text`, counted in code points.
          */
         MatchOut: {
-            /** Message Id */
             message_id: string | null;
-            /** Spans */
             spans: [
                 number,
                 number
             ][];
-            /** Text */
             text: string;
         };
-        /**
-         * MeIn
-         * @description What one may change about oneself.
-         */
-        MeIn: {
-            /** Display Name */
-            display_name: string;
-        };
-        /**
-         * MeOut
-         * @description Who calls. `scopes` is how far this key or sign-in reaches.
-         */
+        /** @description Who calls. `scopes` is how far this key or sign-in reaches. */
         MeOut: {
-            /** Display Name */
             display_name: string;
-            /** Has Password */
             has_password: boolean;
             hub: components["schemas"]["HubOut"];
-            /** Id */
             id: string;
-            /** Is Admin */
             is_admin: boolean;
             /** @default {} */
             limits: components["schemas"]["LimitsShape"];
-            /** Name */
             name: string;
-            /** Scopes */
             scopes: string[];
         };
         /**
-         * MessageIn
-         * @description A message to send. Without `parent_id` it goes under the branch that was shown last; with
-         *     null it is a new beginning. Content null asks for another answer to the user's message
-         *     `parent_id`. `attachments` are ids of files; with one the content may be empty.
-         */
-        MessageIn: {
-            /** Attachments */
-            attachments?: string[];
-            /** Content */
-            content?: string | null;
-            /** Model */
-            model?: string | null;
-            /** Parent Id */
-            parent_id?: string | null;
-            /** Settings */
-            settings?: {
-                [key: string]: unknown;
-            } | null;
-        };
-        /**
-         * MessageOut
          * @description One message. Its children are those that name it as `parent_id`; a root has none.
          *
          *     `continued_chars`: how much of `content` stood there before its run, which went on with it.
          */
         MessageOut: {
-            /** Attachments */
             attachments: components["schemas"]["AttachmentOut"][];
-            /** Chat Id */
             chat_id: string;
-            /** Content */
             content: string;
-            /** Continued Chars */
             continued_chars: number;
-            /** Created At */
             created_at: string | null;
             error: components["schemas"]["ErrorOut"] | null;
-            /** Finish Reason */
             finish_reason: string | null;
-            /** Id */
             id: string;
-            /** Model */
             model: string | null;
-            /** Parent Id */
             parent_id: string | null;
             provider: components["schemas"]["WhereOut"] | null;
-            /** Reasoning */
             reasoning: string;
-            /** Role */
             role: string;
-            /** Run Id */
             run_id: string | null;
-            /** Status */
             status: string;
             timings: components["schemas"]["TimingsOut"] | null;
-            /** Tool Calls */
             tool_calls: {
                 [key: string]: unknown;
             }[] | null;
-            /** Usage */
             usage: {
                 [key: string]: unknown;
             } | null;
             waiting: components["schemas"]["WaitingOut"] | null;
         };
-        /**
-         * MetricsOut
-         * @description How busy a session is and was: about an hour of points, oldest first; gone with the hub.
-         */
-        MetricsOut: {
-            /** Gpus */
-            gpus: components["schemas"]["GpuUseOut"][];
-            /** Points */
-            points: components["schemas"]["PointOut"][];
-        };
-        /**
-         * ModelOut
-         * @description A provider's model: `id` is what requests name, `name` the server's own.
-         */
+        /** @description A provider's model: `id` is what requests name, `name` the server's own. */
         ModelOut: {
-            /** Id */
             id: string;
-            /** Max Model Len */
             max_model_len: number | null;
-            /** Modalities */
             modalities: string[] | null;
-            /** Name */
             name: string;
         };
-        /**
-         * MoveIn
-         * @description The model that is to answer instead.
-         */
-        MoveIn: {
-            /** Model */
-            model: string;
-        };
-        /**
-         * NewKeyOut
-         * @description The key, and its secret for the only time.
-         */
-        NewKeyOut: {
-            key: components["schemas"]["KeyOut"];
-            /** Secret */
-            secret: string;
-        };
-        /**
-         * NewRunOut
-         * @description The run that answers; watch it at `/api/runs/{id}/events`.
-         */
-        NewRunOut: {
-            /** Id */
-            id: string;
-            /** Status */
-            status: string;
-        };
-        /**
-         * OwnerOut
-         * @description Whose it is.
-         */
+        /** @description Whose it is. */
         OwnerOut: {
-            /** Id */
             id: string;
-            /** Name */
             name: string;
         };
-        /**
-         * ParamOut
-         * @description One thing that a template asks for.
-         */
+        /** @description One thing that a template asks for. */
         ParamOut: {
-            /** Default */
             default: unknown;
-            /** Help */
             help: string;
-            /** Label */
             label: string;
-            /** Name */
             name: string;
-            /** Required */
             required: boolean;
-            /** Type */
             type: string;
         };
-        /**
-         * PasswordIn
-         * @description The password one has, and the one to have.
-         */
-        PasswordIn: {
-            /** Current */
-            current: string;
-            /** New */
-            new: string;
-        };
-        /**
-         * PasswordOnlyIn
-         * @description The password one has.
-         */
-        PasswordOnlyIn: {
-            /** Password */
-            password: string;
-        };
-        /**
-         * PermissionsIn
-         * @description Who may use a provider besides its owner: ids or names of users and groups, or everyone.
-         */
-        PermissionsIn: {
-            /**
-             * Everyone
-             * @default false
-             */
-            everyone: boolean;
-            /** Groups */
-            groups?: string[];
-            /** Users */
-            users?: string[];
-        };
-        /**
-         * PermissionsOut
-         * @description Who may use a provider besides its owner.
-         */
+        /** @description Who may use a provider besides its owner. */
         PermissionsOut: {
-            /** Everyone */
             everyone: boolean;
-            /** Groups */
             groups: components["schemas"]["SubjectOut"][];
-            /** Users */
             users: components["schemas"]["SubjectOut"][];
         };
-        /**
-         * PointOut
-         * @description One point for charts; null is what was not told. Rates are since the point before.
-         */
-        PointOut: {
-            /** Cache Percent */
-            cache_percent: number | null;
-            /** Gpu Memory Percent */
-            gpu_memory_percent: number | null;
-            /** Gpu Percent */
-            gpu_percent: number | null;
-            /** Prompt Tokens Per S */
-            prompt_tokens_per_s: number | null;
-            /** Running */
-            running: number | null;
-            /** T */
-            t: string | null;
-            /** Tokens Per S */
-            tokens_per_s: number | null;
-            /** Waiting */
-            waiting: number | null;
-        };
-        /**
-         * PreferencesOut
-         * @description What one has chosen. `theme` null: nothing yet, so as the system has it.
-         */
-        PreferencesOut: {
-            /**
-             * Favourites
-             * @default []
-             */
-            favourites: string[];
-            /**
-             * Send Key
-             * @default enter
-             * @enum {string}
-             */
-            send_key: "enter" | "ctrl_enter";
-            /** Theme */
-            theme?: ("system" | "light" | "dark") | null;
-        };
-        /**
-         * PreferencesPatch
-         * @description What is to change; what is left out stays. `favourites` are models: PROVIDER/MODEL.
-         */
-        PreferencesPatch: {
-            /** Favourites */
-            favourites?: string[];
-            /**
-             * Send Key
-             * @default enter
-             * @enum {string}
-             */
-            send_key: "enter" | "ctrl_enter";
-            /** Theme */
-            theme?: ("system" | "light" | "dark") | null;
-        };
-        /**
-         * PresetIn
-         * @description A new preset.
-         */
-        PresetIn: {
-            /** Model */
-            model?: string | null;
-            /** Name */
-            name: string;
-            /** Settings */
-            settings?: {
-                [key: string]: unknown;
-            };
-            /**
-             * System Prompt
-             * @default
-             */
-            system_prompt: string;
-        };
-        /**
-         * PresetOut
-         * @description A system prompt and settings under a name, to begin chats with.
-         */
-        PresetOut: {
-            /** Created At */
-            created_at: string | null;
-            /** Id */
-            id: string;
-            /** Model */
-            model: string | null;
-            /** Name */
-            name: string;
-            /** Settings */
-            settings: {
-                [key: string]: unknown;
-            };
-            /** System Prompt */
-            system_prompt: string;
-        };
-        /**
-         * PresetPatch
-         * @description What is to change; what is left out stays.
-         */
-        PresetPatch: {
-            /** Model */
-            model?: string | null;
-            /** Name */
-            name?: string | null;
-            /** Settings */
-            settings?: {
-                [key: string]: unknown;
-            } | null;
-            /** System Prompt */
-            system_prompt?: string | null;
-        };
-        /**
-         * ProgressOut
-         * @description How far a start is: `image`, `download`, `weights`, `compile`, `graphs` or `warmup`.
-         */
+        /** @description How far a start is: `image`, `download`, `weights`, `compile`, `graphs` or `warmup`. */
         ProgressOut: {
-            /** Percent */
             percent: number | null;
-            /** Phase */
             phase: string;
         };
-        /**
-         * ProviderIn
-         * @description A new custom provider. `check` false: stored without being asked first.
-         */
-        ProviderIn: {
-            /** Base Url */
-            base_url: string;
-            /** Ca Pem */
-            ca_pem?: string | null;
-            /**
-             * Check
-             * @default true
-             */
-            check: boolean;
-            /**
-             * Description
-             * @default
-             */
-            description: string;
-            /** Headers */
-            headers?: {
-                [key: string]: string;
-            };
-            /** Key */
-            key?: string | null;
-            /** Model Allow */
-            model_allow?: string[] | null;
-            /** Name */
-            name: string;
-        };
-        /**
-         * ProviderOut
-         * @description A provider with its models. `endpoint` is for those who manage a custom provider.
-         */
+        /** @description A provider with its models. `endpoint` is for those who manage a custom provider. */
         ProviderOut: {
-            /**
-             * Description
-             * @default
-             */
+            /** @default  */
             description: string;
             endpoint?: components["schemas"]["EndpointOut"] | null;
-            /** Id */
             id: string;
-            /** Models */
             models: components["schemas"]["ModelOut"][];
-            /** Name */
             name: string;
             owner: components["schemas"]["OwnerOut"];
             server: components["schemas"]["ServerOut"] | null;
             session: components["schemas"]["ProviderSessionOut"] | null;
-            /** Shareable */
             shareable: boolean;
             status: components["schemas"]["ProviderStatus"];
-            /** Status Reason */
             status_reason: string;
             tunnel: components["schemas"]["ProviderTunnelOut"] | null;
             type: components["schemas"]["ProviderType"];
-            /** Updated At */
             updated_at: string | null;
         };
-        /**
-         * ProviderPatch
-         * @description What to change; what is not given stays, secrets too, unless the address moves.
-         */
-        ProviderPatch: {
-            /** Base Url */
-            base_url?: string | null;
-            /** Ca Pem */
-            ca_pem?: string | null;
-            /**
-             * Check
-             * @default true
-             */
-            check: boolean;
-            /** Description */
-            description?: string | null;
-            /** Headers */
-            headers?: {
-                [key: string]: string;
-            } | null;
-            /** Key */
-            key?: string | null;
-            /** Model Allow */
-            model_allow?: string[] | null;
-            /** Name */
-            name?: string | null;
-        };
-        /**
-         * ProviderSessionOut
-         * @description Where a provider runs.
-         */
+        /** @description Where a provider runs. */
         ProviderSessionOut: {
-            /** Cluster */
             cluster: string | null;
-            /** Gpus */
             gpus: string[];
-            /** Host */
             host: string | null;
-            /** Id */
             id: string;
-            /** Name */
             name: string | null;
             status: components["schemas"]["SessionStatus"] | null;
-            /** Wall Time Ends At */
             wall_time_ends_at: string | null;
         };
         /**
-         * ProviderStatus
          * @description Whether a provider can answer right now.
          * @enum {string}
          */
         ProviderStatus: "stopped" | "starting" | "loading" | "running" | "unreachable";
-        /**
-         * ProviderTunnelOut
-         * @description What a provider is reached through.
-         */
+        /** @description What a provider is reached through. */
         ProviderTunnelOut: {
-            /** Id */
             id: string;
             status: components["schemas"]["TunnelStatus"] | null;
-            /** Target */
             target: string | null;
         };
         /**
-         * ProviderType
          * @description How a provider came to be.
          * @enum {string}
          */
         ProviderType: "openai-tunnel" | "openai";
-        /**
-         * RecoveryCodesOut
-         * @description Each is good once; they are shown this once.
-         */
+        /** @description Each is good once; they are shown this once. */
         RecoveryCodesOut: {
-            /** Recovery Codes */
             recovery_codes: string[];
         };
-        /**
-         * RunOut
-         * @description A run: one generation, owned by the hub. What it says is in its message.
-         */
-        RunOut: {
-            /** Chat Id */
-            chat_id: string;
-            /** Ended At */
-            ended_at: string | null;
-            error: components["schemas"]["ErrorOut"] | null;
-            /** Id */
-            id: string;
-            /** Message Id */
-            message_id: string;
-            /** Model */
-            model: string;
-            /** Started At */
-            started_at: string | null;
-            /** Status */
-            status: string;
-        };
-        /**
-         * ScriptOut
-         * @description The exact text that a session's cluster is given.
-         */
-        ScriptOut: {
-            /** Script */
-            script: string;
-        };
-        /**
-         * SecretOut
-         * @description What an app needs, to type (`secret`) and to scan (`qr`, an SVG as a `data:` address).
-         */
+        /** @description What an app needs, to type (`secret`) and to scan (`qr`, an SVG as a `data:` address). */
         SecretOut: {
-            /** Qr */
             qr: string;
-            /** Secret */
             secret: string;
-            /** Uri */
             uri: string;
         };
-        /**
-         * SentOut
-         * @description What was sent, the answer that is to come, and its run.
-         */
-        SentOut: {
-            message: components["schemas"]["MessageOut"];
-            reply: components["schemas"]["MessageOut"];
-            run: components["schemas"]["NewRunOut"];
-        };
-        /**
-         * ServerOut
-         * @description The program behind a provider.
-         */
+        /** @description The program behind a provider. */
         ServerOut: {
-            /** Kind */
             kind: string;
-            /** Version */
             version: string | null;
         };
-        /**
-         * SessionIn
-         * @description Either a template with its `params`, or `attach` for an agent that is run by hand.
-         *
-         *     With `direct` the hub submits nothing: the caller does, on a login node.
-         */
-        SessionIn: {
-            /**
-             * Attach
-             * @default false
-             */
-            attach: boolean;
-            /** Cluster */
-            cluster?: string | null;
-            direct?: components["schemas"]["DirectIn"] | null;
-            /** Host */
-            host?: string | null;
-            /** Name */
-            name?: string | null;
-            /**
-             * Openai
-             * @default true
-             */
-            openai: boolean;
-            /** Params */
-            params?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Replace
-             * @default false
-             */
-            replace: boolean;
-            /** Template */
-            template?: string | null;
-        };
-        /**
-         * SessionOut
-         * @description A session with its tunnels. `timeline` only where one session is shown.
-         */
+        /** @description A session with its tunnels. `timeline` only where one session is shown. */
         SessionOut: {
-            /** Agent Version */
             agent_version: string | null;
-            /** Attached */
             attached: boolean;
             cluster: components["schemas"]["ClusterRef"] | null;
-            /** Command */
             command: string[] | null;
-            /** Created At */
             created_at: string | null;
-            /** End Message */
             end_message: string | null;
             end_reason: components["schemas"]["EndReason"] | null;
-            /** Ended At */
             ended_at: string | null;
-            /** Expected Running At */
             expected_running_at: string | null;
-            /** Host */
             host: string | null;
-            /** Id */
             id: string;
-            /** Idle Stops At */
             idle_stops_at: string | null;
-            /** Job Id */
             job_id: string | null;
-            /** Job Raw State */
             job_raw_state: string | null;
-            /** Name */
             name: string;
             owner: components["schemas"]["OwnerOut"];
-            /** Params */
             params: {
                 [key: string]: unknown;
             };
             progress: components["schemas"]["ProgressOut"] | null;
-            /** Renewed By */
             renewed_by: string | null;
-            /** Renews */
             renews: string | null;
-            /** Running At */
             running_at: string | null;
-            /** Started At */
             started_at: string | null;
             status: components["schemas"]["SessionStatus"];
-            /** Status Reason */
             status_reason: string;
-            /** Template */
             template: string | null;
-            /** Timeline */
             timeline?: components["schemas"]["EventOut"][] | null;
-            /** Tunnels */
             tunnels: components["schemas"]["TunnelOut"][];
-            /** Via */
             via: string | null;
-            /** Wall Time Ends At */
             wall_time_ends_at: string | null;
         };
-        /**
-         * SessionShortOut
-         * @description That a session exists.
-         */
+        /** @description That a session exists. */
         SessionShortOut: {
-            /** Attached */
             attached: boolean;
             cluster: components["schemas"]["ClusterRef"] | null;
-            /** Created At */
             created_at: string | null;
             end_reason: components["schemas"]["EndReason"] | null;
-            /** Ended At */
             ended_at: string | null;
-            /** Host */
             host: string | null;
-            /** Id */
             id: string;
             owner: components["schemas"]["OwnerOut"];
             status: components["schemas"]["SessionStatus"];
-            /** Wall Time Ends At */
             wall_time_ends_at: string | null;
         };
         /**
-         * SessionStatus
          * @description Where a session is in its life.
          * @enum {string}
          */
         SessionStatus: "queued" | "starting" | "running" | "stopping" | "stopped" | "failed";
-        /**
-         * SettingOut
-         * @description One setting in force. `source`: the flag, the variable or the file's line that it came from.
-         */
+        /** @description One setting in force. `source`: the flag, the variable or the file's line that it came from. */
         SettingOut: {
-            /** Effect */
             effect: string;
-            /** Is Default */
             is_default: boolean;
-            /** Name */
             name: string;
-            /** Source */
             source: string;
-            /** Value */
             value: string;
         };
-        /**
-         * SetupIn
-         * @description The first admin; `token` is from the link that the hub printed.
-         */
-        SetupIn: {
-            /** Name */
-            name: string;
-            /** Password */
-            password: string;
-            /** Token */
-            token: string;
-        };
-        /**
-         * ShareIn
-         * @description Who may read a branch of a chat, by their names, and the branch's last message (null: that
-         *     of the branch that was shown last).
-         */
-        ShareIn: {
-            /** Leaf Id */
-            leaf_id?: string | null;
-            /** Users */
-            users: string[];
-        };
-        /**
-         * ShareOut
-         * @description A share of one's own: the branch up to `leaf_id` as it was at `created_at`.
-         */
-        ShareOut: {
-            /** Chat Id */
-            chat_id: string;
-            /** Created At */
-            created_at: string | null;
-            /** Id */
-            id: string;
-            /** Leaf Id */
-            leaf_id: string;
-            /** Owner */
-            owner: string;
-            /** Title */
-            title: string;
-            /** Url */
-            url: string;
-            /** Users */
-            users: string[];
-        };
-        /**
-         * SharedOut
-         * @description What somebody shares with the caller.
-         */
-        SharedOut: {
-            /** Created At */
-            created_at: string | null;
-            /** Id */
-            id: string;
-            /** Owner */
-            owner: string;
-            /** Title */
-            title: string;
-        };
-        /**
-         * SignInIn
-         * @description A name and its password; `code` is the second step, once the answer asked for it.
-         */
-        SignInIn: {
-            /** Code */
-            code?: string | null;
-            /** Name */
-            name: string;
-            /** Password */
-            password: string;
-        };
-        /**
-         * SignInOut
-         * @description One browser that is signed in. `current`: the one that asks.
-         */
+        /** @description One browser that is signed in. `current`: the one that asks. */
         SignInOut: {
-            /** Address */
             address: string;
-            /** Created At */
             created_at: string | null;
-            /** Current */
             current: boolean;
-            /** Expires At */
             expires_at: string | null;
-            /** Id */
             id: string;
-            /** Last Seen At */
             last_seen_at: string | null;
-            /** User Agent */
             user_agent: string;
         };
-        /**
-         * SubjectOut
-         * @description A user or a group.
-         */
+        /** @description A user or a group. */
         SubjectOut: {
-            /** Id */
             id: string;
-            /** Name */
             name: string;
         };
-        /**
-         * SubmittedIn
-         * @description What came of the submit: the job's id, or the words of the refusal.
-         */
-        SubmittedIn: {
-            /** Job Id */
-            job_id?: string | null;
-            /** Rejected */
-            rejected?: string | null;
-        };
-        /**
-         * TemplateOut
-         * @description One kind of session, and whether the cluster can run it.
-         */
+        /** @description One kind of session, and whether the cluster can run it. */
         TemplateOut: {
-            /** Available */
             available: boolean;
-            /** Description */
             description: string;
-            /** Name */
             name: string;
-            /** Params */
             params: components["schemas"]["ParamOut"][];
-            /** Title */
             title: string;
-            /** Unavailable Reason */
             unavailable_reason: string | null;
         };
-        /**
-         * TimingsOut
-         * @description An answer's numbers, in seconds and tokens per second.
-         */
+        /** @description An answer's numbers, in seconds and tokens per second. */
         TimingsOut: {
-            /** Duration S */
             duration_s: number | null;
-            /** First Token S */
             first_token_s: number | null;
-            /** Reasoning S */
             reasoning_s?: number | null;
-            /** Tokens Per S */
             tokens_per_s: number | null;
         };
         /**
-         * ToolOut
          * @description One tool: where its settings go and what they are, with `placeholder` where a key goes.
          *
          *     `language`: what they are written in, as code blocks name it; empty for words.
          */
         ToolOut: {
-            /** Language */
             language: string;
-            /** Model */
             model: string;
-            /** Name */
             name: string;
-            /** Placeholder */
             placeholder: string;
-            /** Settings */
             settings: string;
-            /** Title */
             title: string;
-            /** Where */
             where: string;
         };
-        /**
-         * TranscriptOut
-         * @description A shared branch, first message first. It says which model answered, not where.
-         */
-        TranscriptOut: {
-            /** Created At */
-            created_at: string | null;
-            /** Id */
-            id: string;
-            /** Messages */
-            messages: components["schemas"]["MessageOut"][];
-            /** Owner */
-            owner: string;
-            /** Title */
-            title: string;
-        };
-        /**
-         * TroubleOut
-         * @description Why a sign-in by an issuer came to nothing.
-         */
+        /** @description Why a sign-in by an issuer came to nothing. */
         TroubleOut: {
-            /** Code */
             code: string;
-            /** Hint */
             hint: string;
-            /** Message */
             message: string;
         };
-        /**
-         * TunnelChange
-         * @description What can be changed: the flag (the provider appears or goes), the name.
-         */
-        TunnelChange: {
-            /** Name */
-            name?: string | null;
-            /** Openai */
-            openai?: boolean | null;
-        };
-        /**
-         * TunnelIn
-         * @description A further tunnel on a session that runs.
-         */
-        TunnelIn: {
-            /** Name */
-            name?: string | null;
-            /**
-             * Openai
-             * @default false
-             */
-            openai: boolean;
-            /** Session Id */
-            session_id: string;
-            /** Target */
-            target: string;
-        };
-        /**
-         * TunnelOut
-         * @description A tunnel. An admin sees somebody else's without name, session and target (null).
-         */
+        /** @description A tunnel. An admin sees somebody else's without name, session and target (null). */
         TunnelOut: {
-            /** Bytes In */
             bytes_in: number;
-            /** Bytes Out */
             bytes_out: number;
-            /** Created At */
             created_at: string | null;
-            /** Id */
             id: string;
-            /** Name */
             name: string | null;
-            /** Openai */
             openai: boolean | null;
             owner: components["schemas"]["OwnerOut"];
-            /** Provider Id */
             provider_id: string | null;
-            /** Session Id */
             session_id: string | null;
             status: components["schemas"]["TunnelStatus"];
-            /** Streams */
             streams: number;
-            /** Target */
             target: string | null;
         };
         /**
-         * TunnelStatus
          * @description Whether a tunnel carries anything right now.
          * @enum {string}
          */
         TunnelStatus: "connecting" | "running" | "reconnecting" | "stopped";
         /**
-         * TwoStepOut
          * @description Whether a code is asked for, and how many recovery codes are left.
          *
          *     `is_possible`: there is a password here that it could go with.
          */
         TwoStepOut: {
-            /** Is On */
             is_on: boolean;
-            /** Is Possible */
             is_possible: boolean;
-            /** Recovery Codes Left */
             recovery_codes_left: number;
-            /** Since */
             since: string | null;
         };
         /**
-         * UsageOut
          * @description One sum; what was not told apart is null, and so is a key for what came of the chat.
          *
          *     Bytes are of bodies, `in` is towards the model; tokens are the servers' own counts.
          *     `first_byte_s` and `tokens_per_s` are means, null where nothing was measured.
          */
         UsageOut: {
-            /** Bytes In */
             bytes_in: number;
-            /** Bytes Out */
             bytes_out: number;
-            /** Cancelled */
             cancelled: number;
-            /** Day */
             day: string | null;
-            /** Failures */
             failures: number;
-            /** First Byte S */
             first_byte_s: number | null;
-            /** Key Id */
             key_id: string | null;
-            /** Model */
             model: string | null;
-            /** Provider Id */
             provider_id: string | null;
-            /** Requests */
             requests: number;
-            /** Session Id */
             session_id: string | null;
-            /** Tokens In */
             tokens_in: number;
-            /** Tokens Out */
             tokens_out: number;
-            /** Tokens Per S */
             tokens_per_s: number | null;
-            /** User Id */
             user_id: string | null;
         };
-        /**
-         * UserIn
-         * @description A new user. Without a password: signs in through an issuer or a proxy.
-         */
-        UserIn: {
-            /** Display Name */
-            display_name?: string | null;
-            /** Email */
-            email?: string | null;
-            /**
-             * Is Admin
-             * @default false
-             */
-            is_admin: boolean;
-            /** Name */
-            name: string;
-            /** Password */
-            password?: string | null;
-        };
-        /**
-         * UserOut
-         * @description One user. `email` is an address that an admin or a sign-in issuer knows to be theirs.
-         */
+        /** @description One user. `email` is an address that an admin or a sign-in issuer knows to be theirs. */
         UserOut: {
-            /** Created At */
             created_at: string | null;
-            /** Display Name */
             display_name: string;
-            /** Email */
             email: string | null;
-            /** Has Password */
             has_password: boolean;
-            /** Has Two Step */
             has_two_step: boolean;
-            /** Id */
             id: string;
-            /** Is Admin */
             is_admin: boolean;
-            /** Is Disabled */
             is_disabled: boolean;
-            /** Name */
             name: string;
         };
         /**
-         * UserPatch
-         * @description What to change; what is not given stays. An `email` of "" takes it away.
-         */
-        UserPatch: {
-            /** Display Name */
-            display_name?: string | null;
-            /** Email */
-            email?: string | null;
-            /** Is Admin */
-            is_admin?: boolean | null;
-            /** Is Disabled */
-            is_disabled?: boolean | null;
-            /** Password */
-            password?: string | null;
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-        };
-        /**
-         * WaitingOut
          * @description What an answer waits for. `code` is stable: session_queued, session_starting,
          *     session_stopping, session_ended, tunnel_stopped, server_starting, model_loading, unreachable,
          *     not_connected. `estimate_s`: how long it may still take, where it is known.
          */
         WaitingOut: {
-            /** Can Restart */
             can_restart: boolean;
-            /** Code */
             code: string;
-            /** Estimate S */
             estimate_s: number | null;
-            /** Message */
             message: string;
-            /** Provider Id */
             provider_id: string | null;
-            /** Provider Name */
             provider_name: string;
-            /** Session Id */
             session_id: string | null;
         };
-        /**
-         * WhereOut
-         * @description Where an answer was made.
-         */
+        /** @description Where an answer was made. */
         WhereOut: {
-            /** Host */
             host: string | null;
-            /** Id */
             id: string;
-            /** Name */
             name: string;
-            /** Session Name */
             session_name: string | null;
         };
-        /**
-         * WholeChatOut
-         * @description A chat with all of its messages, oldest first.
-         */
+        /** @description A chat with all of its messages, oldest first. */
         WholeChatOut: {
-            /** Created At */
             created_at: string | null;
-            /** Folder */
             folder: string | null;
-            /** Head Id */
             head_id: string | null;
-            /** Id */
             id: string;
-            /** Is Archived */
             is_archived: boolean;
-            /** Is Pinned */
             is_pinned: boolean;
-            /** Is Shared */
             is_shared: boolean;
-            /** Is Temporary */
             is_temporary: boolean;
             match?: components["schemas"]["MatchOut"] | null;
-            /** Messages */
             messages: components["schemas"]["MessageOut"][];
-            /** Model */
             model: string | null;
-            /** Settings */
             settings: {
                 [key: string]: unknown;
             };
-            /** Title */
             title: string;
-            /** Updated At */
             updated_at: string | null;
         };
     };
