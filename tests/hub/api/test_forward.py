@@ -96,6 +96,18 @@ async def test_a_target_that_breaks_off(program: Browser, pair: LinkedPair) -> N
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1011)
 
 
+async def test_a_target_that_breaks_off_when_the_client_has_gone_is_no_error(
+    program: Browser, pair: LinkedPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both ends go at once: there is nobody to close the socket for, and nothing to log."""
+    for _ in range(20):
+        socket, stream = await connect(program, pair)
+        closing = asyncio.create_task(socket.close())
+        stream.cancel("upstream_cut")
+        await closing
+    assert "Exception in ASGI application" not in caplog.text
+
+
 async def refused(program: Browser, path: str = PATH) -> tuple[int, str]:
     """Status and code of the answer in the place of the upgrade."""
     headers = {

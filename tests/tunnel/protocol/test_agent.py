@@ -14,6 +14,7 @@ from underpass.core.errors import (
 )
 from underpass.tunnel.protocol import AgentLink, LinkSettings
 from underpass.tunnel.protocol import events as ev
+from underpass.tunnel.protocol.frames import CREDIT_FRAME, FrameType
 from underpass.tunnel.protocol.goodbye import PERMANENT, RESTART, close_frame
 
 
@@ -118,6 +119,50 @@ def test_an_end_that_was_lost_is_sent_again() -> None:
     assert got == len(half_a_window)
     assert at_hub.receiver.is_done
     assert at_hub.error is None
+
+
+def test_a_call_is_one_message_each_way_and_cancelled_by_nobody() -> None:
+    """The agent says with its answer that it took the whole request; the hub's last word can wait."""
+    pair = LinkedPair().connect()
+    pair.settle()
+    at_hub = pair.hub.open(request())
+    pair.hub.write(at_hub, b"question")
+    pair.hub.end(at_hub)
+    asked = pair.hub.data_to_send()
+    assert pair.hub.data_to_send() == b""
+    pair.agent_events += pair.agent.receive_data(asked, pair.now)
+    at_agent = pair.agent.streams[at_hub.id]
+    assert pair.agent.read(at_agent) == b"question"
+    pair.agent.acknowledge(at_agent)
+    assert not pair.agent.has_urgent, "it goes with the answer"
+    pair.agent.respond(at_agent, OK)
+    pair.agent.write(at_agent, b"answer")
+    pair.agent.end(at_agent)
+    answer = pair.agent.data_to_send()
+    assert pair.agent.data_to_send() == b""
+    pair.hub_events += pair.hub.receive_data(answer, pair.now)
+    assert pair.hub.read(at_hub) == b"answer"
+    assert pair.hub.read(at_hub) == b""
+    assert pair.hub.is_unhurried
+    assert pair.hub.has_something
+    last = pair.hub.data_to_send()
+    assert (last[0], len(last)) == (FrameType.CREDIT, CREDIT_FRAME.size)
+    pair.agent_events += pair.agent.receive_data(last, pair.now)
+    assert not pair.agent.streams
+    assert not pair.hub.streams
+    assert pair.agent.data_to_send() == b""
+
+
+def test_the_first_of_an_answer_waits_for_no_company_and_the_rest_may() -> None:
+    """A busy link gathers data; what somebody waits for to see a first word does not."""
+    pair = LinkedPair().connect()
+    _, at_agent = pair.answered()
+    pair.agent.write(at_agent, b"first")
+    assert pair.agent.has_urgent
+    pair.to_hub()
+    pair.agent.write(at_agent, b"second")
+    assert not pair.agent.has_urgent
+    assert not pair.agent.is_unhurried
 
 
 def test_an_answer_needs_its_head_first_and_once() -> None:
