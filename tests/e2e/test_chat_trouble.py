@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.chat_page import answers, ask, open_page, pick, settled
+from tests.e2e.chat_page import answers, ask, composer, open_page, pick, says, settled
 from tests.e2e.conftest import ChatPlace, MakeStack
 from tests.rig.forwarder import Forwarder
 from tests.rig.stub import StubProcess
@@ -64,6 +66,61 @@ async def test_another_pages_messages_come_by_themselves(
     for page in (first, second):
         await page.context.close()
     assert faults == []
+
+
+@asynccontextmanager
+async def held(page: Page, path: str) -> AsyncIterator[None]:
+    """The page's calls to the path wait until this is left, as on a slow line."""
+    gate = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    await page.route(path, wait)
+    try:
+        yield
+    finally:
+        gate.set()
+
+
+async def test_a_message_that_comes_while_the_page_opens_is_not_missed(
+    chromium: Browser, chat_place: ChatPlace
+) -> None:
+    """After the chat was read and before the feed began: the page has it all the same."""
+    stack, alice = chat_place.stack, chat_place.alice
+    page = await open_page(chromium, stack.url, alice, [])
+    api = stack.api(alice)
+    chat = api.post("/api/chats", {"model": "first/stub", "title": "Early"}).json()["id"]
+    async with held(page, "**/api/events"):
+        async with page.expect_response(f"**/api/chats/{chat}"):
+            await page.goto(f"{stack.url}/chat/{chat}")
+        sent = await asyncio.to_thread(
+            api.post, f"/api/chats/{chat}/messages", {"content": says("Here I am.")}
+        )
+        assert sent.status == 202, sent.body
+    await expect(answers(page)).to_contain_text("Here I am.")
+    await page.context.close()
+
+
+async def test_a_message_that_is_sent_before_the_models_are_known_goes_when_they_are(
+    chromium: Browser, chat_place: ChatPlace
+) -> None:
+    """The page says that it waits; whoever changes the words has to send them again."""
+    page = await open_page(chromium, chat_place.stack.url, chat_place.alice, [])
+    hint = page.get_by_text("It is sent as soon as there is a model.")
+    async with held(page, "**/api/events"):
+        await page.reload()
+        await ask(page, says("not this"))
+        await expect(hint).to_be_visible()
+        await composer(page).fill(says("but this"))
+        await expect(hint).to_have_count(0)
+        await composer(page).press("Enter")
+        await expect(hint).to_be_visible()
+    await expect(answers(page)).to_contain_text("but this")
+    await expect(answers(page)).to_have_count(1)
+    await expect(composer(page)).to_have_value("")
+    await page.context.close()
 
 
 async def test_a_hub_that_is_killed_goes_on_where_it_was(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Response, Route, expect
 
 from benchmarks.opening import MAX_SCRIPT_KB, WATCH, open_once
 from tests.e2e.axe import violations
@@ -130,6 +130,63 @@ async def test_a_chat_is_sorted_from_its_menu_by_keyboard(page: Page, place: Pla
     await expect(more).to_have_count(0)
     await page.get_by_role("button", name="Archive").press("Enter")
     await expect(page.get_by_role("region", name="Archive").get_by_text("Teapot")).to_be_visible()
+
+
+async def test_a_chat_that_is_changed_again_before_the_hub_answered(
+    page: Page, place: Place
+) -> None:
+    """The second change waits for the first and holds meanwhile; late words move nothing back."""
+    chat = await asyncio.to_thread(_make_chat, place, "Trivet")
+    first, asked = asyncio.Event(), list[str]()
+
+    async def hold(route: Route) -> None:
+        asked.append(route.request.post_data or "")
+        if len(asked) == 1:
+            await first.wait()
+        await route.continue_()
+
+    await page.route(f"**/api/chats/{chat}", hold)
+    more = page.get_by_role("button", name="More about Trivet", exact=True)
+    pinned = page.get_by_role("region", name="Pinned").get_by_text("Trivet")
+    await more.click()
+    await page.get_by_role("menuitem", name="Pin", exact=True).click()
+    await expect(pinned).to_be_visible()
+    # What another page does to the chat comes by the feed meanwhile, from before the change.
+    await asyncio.to_thread(_retitle, place, chat, "Trivet")
+    await more.click()
+    await page.get_by_role("menuitem", name="Unpin").click()
+    await expect(pinned).to_have_count(0)
+    assert asked == ['{"is_pinned":true}']
+    async with page.expect_response(lambda answer: '"is_pinned":false' in _asked(answer)) as last:
+        first.set()
+    assert not (await (await last.value).json())["is_pinned"]
+    await expect(pinned).to_have_count(0)
+    assert asked == ['{"is_pinned":true}', '{"is_pinned":false}']
+
+
+def _retitle(place: Place, chat: str, title: str) -> None:
+    assert place.hub.call("PATCH", f"/api/chats/{chat}", {"title": title}).status == 200
+
+
+def _asked(answer: Response) -> str:
+    return answer.request.post_data or ""
+
+
+async def test_a_menu_stays_where_its_button_stays(page: Page, place: Place) -> None:
+    """A scroll that is told late, or of something else, closes nothing; one that moves the button does."""
+    await asyncio.to_thread(_make_chat, place, "Samovar")
+    more = page.get_by_role("button", name="More about Samovar", exact=True)
+    await more.click()
+    rename = page.get_by_role("menuitem", name="Rename")
+    await expect(rename).to_be_focused()
+    scroll = "(button) => button.closest('nav').dispatchEvent(new Event('scroll'))"
+    await more.evaluate(scroll)
+    await expect(rename).to_be_focused()
+    await more.evaluate(
+        "(button) => { button.style.position = 'relative'; button.style.top = '9px'; }"
+    )
+    await more.evaluate(scroll)
+    await expect(rename).to_have_count(0)
 
 
 async def test_search_finds_what_was_said_and_marks_it(page: Page, place: Place) -> None:

@@ -20,6 +20,17 @@ async def test_a_change_reaches_every_page_of_its_owner_only() -> None:
     assert feed.watcher_count == 0
 
 
+def test_a_position_is_of_ones_own_changes() -> None:
+    """It moves with what is published to her, whether or not a page is open, and with nothing else."""
+    feed = Feed()
+    assert feed.position("ann") == 0
+    feed.publish("ann", "chat", "upsert", {})
+    feed.publish("bob", "chat", "upsert", {})
+    assert (feed.position("ann"), feed.position("bob")) == (1, 2)
+    feed.publish("ann", "chat", "upsert", {})
+    assert feed.position("ann") == 3
+
+
 async def test_a_waiting_reader_is_woken() -> None:
     """Who waits gets the next change at once, and cancelling a wait loses none."""
     feed = Feed()

@@ -34,6 +34,7 @@ class Feed:
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         self._max_waiting = max_waiting
         self._watchers: dict[str, set[Watcher]] = {}
+        self._last: dict[str, int] = {}
         self._seq = 0
 
     def __repr__(self) -> str:
@@ -45,12 +46,17 @@ class Feed:
         `item` must not be changed afterwards: all watchers share it.
         """
         self._seq += 1
+        self._last[owner_id] = self._seq
         watchers = self._watchers.get(owner_id)
         if not watchers:
             return
         event = FeedEvent(self._seq, kind, op, item)
         for watcher in watchers:
             watcher.put(event)
+
+    def position(self, owner_id: str) -> int:
+        """The `seq` of the last change of the owner's that was published; 0 before the first."""
+        return self._last.get(owner_id, 0)
 
     def resync(self, user_ids: Iterable[str] | None = None) -> None:
         """Tells the open pages of these users (None: of all) to take a new snapshot."""

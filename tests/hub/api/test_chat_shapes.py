@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.model import ScriptedModel
 from tests.hub.conftest import Browser, RunningHub
-from underpass.hub.api.chat_shapes import MessageOut, SentOut, WholeChatOut
+from underpass.hub.api.chat_shapes import MessageOut, ReadChatOut, SentOut, WholeChatOut
 from underpass.store import ChatRecord, MessageRecord, UserRecord
 
 
@@ -51,7 +51,7 @@ async def test_a_chat_of_two_thousand_messages(
         took_s.append(time.process_time() - began)
     assert min(took_s) < 1.0
     document = answer.json()
-    strict(document, WholeChatOut)
+    strict(document, ReadChatOut)
     assert [message["id"] for message in document["messages"]] == [one.id for one in messages]
 
 
@@ -83,7 +83,7 @@ async def test_what_is_sent_and_continued(page: Browser, model: ScriptedModel) -
         body = (await events.read()).decode()
     assert '"text":" and whole"' in body
     shown = (await page.get(f"/api/chats/{chat}")).json()
-    strict(shown, WholeChatOut)
+    strict(shown, ReadChatOut)
     assert shown["messages"][-1]["content"] == "half and whole"
     assert shown["head_id"] == reply
     assert (await page.post(path, {})).code == "not_continuable"

@@ -58,6 +58,7 @@ async def test_a_snapshot_then_each_change(hub: RunningHub, alice: UserRecord) -
         assert events.answer.headers["X-Accel-Buffering"] == "no"
         name, snapshot = await events.next()
         assert name == "snapshot"
+        assert snapshot.pop("position") == hub.services.feed.position(alice.id)
         assert snapshot == {"sessions": [], "tunnels": [], "providers": [], "clusters": []}
         hub.services.feed.publish("usr_other", "session", "upsert", {"id": "ses_secret"})
         hub.services.feed.publish(alice.id, "session", "upsert", {"id": "ses_1"})
@@ -72,12 +73,36 @@ async def test_a_page_that_slept_gets_a_new_snapshot(hub: RunningHub, alice: Use
     browser = await hub.browser(alice.name)
     async with watch(browser) as events:
         await events.next()
+        before = hub.services.feed.position(alice.id)
         for number in range(300):
             hub.services.feed.publish(alice.id, "session", "upsert", {"id": f"ses_{number}"})
         names = []
         while "snapshot" not in names:
-            names.append((await events.next())[0])
+            name, data = await events.next()
+            names.append(name)
         assert len(names) < 300
+        # What it tells of next is the first change after it: each moved the position by one.
+        _, after = await events.next()
+        assert after["item"] == {"id": f"ses_{data['position'] - before}"}
+
+
+async def test_a_chat_tells_whether_it_was_read_before_a_stream_began(
+    hub: RunningHub, alice: UserRecord
+) -> None:
+    """A message that came between the two is in neither, and the positions say so."""
+    browser = await hub.browser(alice.name)
+    path = f"/api/chats/{(await browser.post('/api/chats', {})).json()['id']}"
+
+    async def beginning() -> int:
+        async with watch(browser) as events:
+            return int((await events.next())[1]["position"])
+
+    read = (await browser.get(path)).json()["feed_position"]
+    assert await beginning() == read
+    await browser.patch(path, {"title": "Tea"})
+    assert await beginning() > read
+    hub.services.feed.publish("usr_other", "session", "upsert", {"id": "ses_secret"})
+    assert (await browser.get(path)).json()["feed_position"] == await beginning()
 
 
 async def test_signing_out_ends_the_stream(hub: RunningHub, alice: UserRecord) -> None:

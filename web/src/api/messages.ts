@@ -1,7 +1,7 @@
 /** What one does with the messages of a chat, and with the files that go with them. */
 import { call } from './client';
 import { at } from './hub';
-import type { Chat, ChatSummary, Run, Sent } from './types';
+import type { Chat, ChatSummary, ReadChat, Run, Sent } from './types';
 
 export type Settings = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,7 @@ export interface ChatState {
 }
 
 export const messages = {
-  chat: (id: string) => call<Chat>('GET', at('chats', id)),
+  chat: (id: string) => call<ReadChat>('GET', at('chats', id)),
   createChat: (body: NewChat) => call<ChatSummary>('POST', at('chats'), { body }),
   changeChat: (id: string, body: ChatState, keepalive = false) => call<ChatSummary>('PATCH', at('chats', id), { body, keepalive }),
   send: (id: string, body: SendBody) => call<Sent>('POST', at('chats', id, 'messages'), { body }),

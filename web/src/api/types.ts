@@ -191,6 +191,11 @@ export interface Chat extends ChatSummary {
   readonly messages: readonly Message[];
 }
 
+export interface ReadChat extends Chat {
+  /** How far the feed was when it was read. */
+  readonly feed_position: number;
+}
+
 export interface Trouble {
   readonly code: string;
   readonly message: string;
@@ -381,6 +386,8 @@ export interface Snapshot {
   readonly tunnels: readonly Tunnel[];
   readonly providers: readonly Provider[];
   readonly clusters: readonly Cluster[];
+  /** How far the feed was when it began: it tells what comes after that. */
+  readonly position: number;
 }
 
 export type FeedOp = 'upsert' | 'delete' | 'resync';

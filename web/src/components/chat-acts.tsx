@@ -4,7 +4,7 @@ import { path } from '../router';
 import { chatMenu } from '../state/chat-menu';
 import { chatIdOf } from '../state/conversations';
 import { onAct } from '../state/shortcuts';
-import { world } from '../state/store';
+import { chatsById } from '../state/store';
 import { isTemporaryHere } from '../state/temporary';
 import { isChatSettingsOpen, isDrawerOpen } from '../state/ui';
 import type { MenuItem } from '../state/menu';
@@ -23,7 +23,7 @@ function withDrawer(item: MenuItem): MenuItem {
 
 /** At the end of the route line: whether this chat leaves a trace, and what can be done with it. */
 export function ChatActs() {
-  const chat = world.value.chats.get(chatIdOf(path.value) ?? '');
+  const chat = chatsById.value.get(chatIdOf(path.value) ?? '');
   const toggle = (): void => {
     isChatSettingsOpen.value = !isChatSettingsOpen.peek();
   };

@@ -2,7 +2,7 @@ import './composer.css';
 import { ArrowUp, Paperclip, SlidersHorizontal, Square } from 'lucide';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Cell } from '../state/cells';
-import { route } from '../state/choice';
+import { isRouteComing, route } from '../state/choice';
 import { composingOf, type Composing } from '../state/composing';
 import type { Conversation } from '../state/conversation';
 import { sendKey } from '../state/preferences';
@@ -142,13 +142,19 @@ export function Composer({ conversation, onSent }: ComposerProps) {
   useEscapeToStop(stop, live !== null);
   const send = (event: Event): void => {
     event.preventDefault();
-    if (!canSend) return;
+    if (!canSend) {
+      composing.isAsked.value = hasWords && isRouteComing.value;
+      return;
+    }
     const content = composing.text.value.trim();
     const files = uploads.ready;
     composing.clear();
     onSent();
     void conversation.send(content, model, files);
   };
+  useLayoutEffect(() => {
+    if (composing.isAsked.value && canSend) form.current?.requestSubmit();
+  }, [composing, canSend]);
   return (
     <form class="composer" ref={form} aria-label="Write a message" onSubmit={send}>
       <RouteNotice waitsFor={live?.message.value.waiting?.provider_id ?? null} />
@@ -158,6 +164,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
         <TextArea composing={composing} isTemporary={isTemporary} send={send} />
         <Tools composing={composing} conversation={conversation} />
         {uploads.items.value.length > 0 && !hasWords && <p class="composer-hint">Write what to do with it.</p>}
+        {composing.isAsked.value && <p class="composer-hint" role="status">It is sent as soon as there is a model.</p>}
         {live === null ? <SendButton canSend={canSend} /> : <StopButton live={live} onStop={stop} />}
       </div>
     </form>

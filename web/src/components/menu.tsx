@@ -74,12 +74,18 @@ function useMenuKeys(open: OpenMenu) {
       if (!isWithin) closeMenu(false);
     };
     const closeQuietly = (): void => closeMenu(false);
+    // The browser tells of a scroll a frame later: one that brought the anchor into view may come after the menu opened.
+    const { top, left } = open.anchor.getBoundingClientRect();
+    const closeIfMoved = (): void => {
+      const now = open.anchor.getBoundingClientRect();
+      if (now.top !== top || now.left !== left) closeMenu(false);
+    };
     document.addEventListener('pointerdown', closeOutside);
-    document.addEventListener('scroll', closeOutside, true);
+    document.addEventListener('scroll', closeIfMoved, true);
     window.addEventListener('resize', closeQuietly);
     return () => {
       document.removeEventListener('pointerdown', closeOutside);
-      document.removeEventListener('scroll', closeOutside, true);
+      document.removeEventListener('scroll', closeIfMoved, true);
       window.removeEventListener('resize', closeQuietly);
     };
   }, [open]);

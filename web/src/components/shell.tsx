@@ -6,7 +6,7 @@ import { removeChat } from '../state/chat-acts';
 import { chatIdOf } from '../state/conversations';
 import { focusComposer, focusOn } from '../state/focus';
 import { onAct } from '../state/shortcuts';
-import { connection, world } from '../state/store';
+import { chatsById, connection, world } from '../state/store';
 import { TEMPORARY } from '../state/temporary';
 import { pending, undo, undoTrouble } from '../state/undo';
 import { isConnectOpen, isDrawerOpen, isPaletteOpen, isPanelOpen, isShortcutsOpen, moving, openShortcuts, sharing } from '../state/ui';
@@ -66,7 +66,7 @@ function searchChats(): void {
 }
 
 function deleteThisChat(): void {
-  const chat = world.peek().chats.get(chatIdOf(path.peek()) ?? '');
+  const chat = chatsById.peek().get(chatIdOf(path.peek()) ?? '');
   if (chat !== undefined) removeChat(chat);
 }
 

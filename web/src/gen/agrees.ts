@@ -38,6 +38,7 @@ const agreed: {
   readonly account: Agrees<ours.Account, Schemas['MeOut']>;
   readonly authState: Agrees<ours.AuthState, Schemas['AuthState']>;
   readonly chat: Agrees<ours.Chat, Schemas['WholeChatOut']>;
+  readonly readChat: Agrees<ours.ReadChat, Schemas['ReadChatOut']>;
   readonly chatSummary: Agrees<ours.ChatSummary, Schemas['ChatOut']>;
   readonly cluster: Agrees<ours.Cluster, Schemas['ClusterOut']>;
   readonly device: Agrees<ours.DeviceRequest, Schemas['DeviceRequestOut']>;
@@ -57,7 +58,7 @@ const agreed: {
   readonly tunnel: Agrees<ours.Tunnel, Schemas['TunnelOut']>;
 } = {
   anySession: true, anyTunnel: true, auditEntry: true, group: true, limits: true, permissions: true, setting: true, user: true,
-  account: true, authState: true, chat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
+  account: true, authState: true, chat: true, readChat: true, chatSummary: true, cluster: true, device: true, key: true, logLine: true,
   message: true, provider: true, session: true, signIn: true, template: true, timings: true, tool: true, usage: true, tunnel: true,
   recoveryCodes: true, twoStep: true, twoStepSecret: true,
 };

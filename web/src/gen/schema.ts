@@ -313,6 +313,29 @@ export interface components {
          * @enum {string}
          */
         ProviderType: "openai-tunnel" | "openai";
+        /**
+         * @description A chat with its messages as they were when the feed of `/api/events` stood at
+         *     `feed_position`: a stream that begins there or before tells all that changed since.
+         */
+        ReadChatOut: {
+            created_at: string | null;
+            feed_position: number;
+            folder: string | null;
+            head_id: string | null;
+            id: string;
+            is_archived: boolean;
+            is_pinned: boolean;
+            is_shared: boolean;
+            is_temporary: boolean;
+            match?: components["schemas"]["MatchOut"] | null;
+            messages: components["schemas"]["MessageOut"][];
+            model: string | null;
+            settings: {
+                [key: string]: unknown;
+            };
+            title: string;
+            updated_at: string | null;
+        };
         /** @description Each is good once; they are shown this once. */
         RecoveryCodesOut: {
             recovery_codes: string[];

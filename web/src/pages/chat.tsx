@@ -12,7 +12,7 @@ import { go, path } from '../router';
 import { route } from '../state/choice';
 import type { Conversation } from '../state/conversation';
 import { adopt, current } from '../state/conversations';
-import { providers, world } from '../state/store';
+import { chatsById, providers, world } from '../state/store';
 import { composingOf } from '../state/composing';
 import { isTemporaryHere } from '../state/temporary';
 import { isChatSettingsOpen } from '../state/ui';
@@ -120,7 +120,7 @@ export function ChatPage() {
   const keeper = useRef<EndKeeper | null>(null);
   const conversation = current.value;
   const chatId = conversation.chatId.value;
-  const title = filled(world.value.chats.get(chatId ?? '')?.title) ?? filled(conversation.title.value);
+  const title = filled(chatsById.value.get(chatId ?? '')?.title) ?? filled(conversation.title.value);
   useEffect(() => {
     document.title = title === null ? 'Underpass' : `${title} · Underpass`;
   }, [title]);

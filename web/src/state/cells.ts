@@ -40,6 +40,13 @@ export function isLive(status: MessageStatus): boolean {
   return status === 'streaming' || status === 'waiting';
 }
 
+const DRAFT = 'draft-';
+let draftCount = 0;
+export const draftId = (): string => `${DRAFT}${(draftCount += 1)}`;
+
+/** Whether the hub has not heard of the message of this id yet. */
+export const isDraft = ({ id }: { readonly id: string }): boolean => id.startsWith(DRAFT);
+
 /** A message that only this page knows so far. */
 export function draftMessage(fields: Pick<Message, 'id' | 'parent_id' | 'role' | 'content' | 'status' | 'model' | 'attachments'>): Message {
   return {

@@ -1,13 +1,14 @@
 /** What can be done with a chat as a whole. Each change is on the page at once and taken back if the hub refuses. */
-import { signal } from '@preact/signals';
+import { batch, signal } from '@preact/signals';
 import { toTrouble } from '../api/errors';
 import { library, type ChatChange } from '../api/library';
 import type { ChatSummary, Trouble } from '../api/types';
 import { go, path } from '../router';
-import { folders } from './chat-list';
+import { withChange, withoutChange } from './chat-changes';
+import { readFolders } from './chat-list';
 import { chatIdOf } from './conversations';
 import { expectGone, isBack } from './gone';
-import { dropChat, putChat, world } from './store';
+import { changing, dropChat, putChat } from './store';
 import { removeWithUndo } from './undo';
 
 /** The chat whose title is being written in the list. */
@@ -24,22 +25,31 @@ function noteTrouble(id: string, trouble: Trouble | null): void {
 
 export const forgetTrouble = (id: string): void => noteTrouble(id, null);
 
-async function change(chat: ChatSummary, fields: ChatChange): Promise<void> {
-  noteTrouble(chat.id, null);
-  putChat({ ...chat, ...fields });
-  try {
-    putChat(await library.change(chat.id, fields));
-    if ('folder' in fields || 'is_archived' in fields) folders.value = (await library.folders()).items;
-  } catch (error) {
-    const known = world.peek().chats.get(chat.id);
-    if (known !== undefined) putChat({ ...known, ...before(chat, fields) });
-    noteTrouble(chat.id, toTrouble(error));
-  }
+/** The last change of each chat that the hub has not answered: the next one waits for it, or could overtake it. */
+const turns = new Map<string, Promise<void>>();
+
+async function change({ id }: ChatSummary, fields: ChatChange): Promise<void> {
+  noteTrouble(id, null);
+  changing.value = withChange(changing.peek(), id, fields);
+  const turn = (turns.get(id) ?? Promise.resolve()).then(() => carryOut(id, fields));
+  turns.set(id, turn);
+  await turn;
+  if (turns.get(id) === turn) turns.delete(id);
 }
 
-/** The fields of a change as they were. */
-function before(chat: ChatSummary, fields: ChatChange): ChatChange {
-  return Object.fromEntries(Object.keys(fields).map((name) => [name, chat[name as keyof ChatChange]]));
+async function carryOut(id: string, fields: ChatChange): Promise<void> {
+  let answer: ChatSummary | Trouble;
+  try {
+    answer = await library.change(id, fields);
+  } catch (error) {
+    answer = toTrouble(error);
+  }
+  batch(() => {
+    changing.value = withoutChange(changing.peek(), id, fields);
+    if ('code' in answer) noteTrouble(id, answer);
+    else putChat(answer);
+  });
+  if (!('code' in answer) && ('folder' in fields || 'is_archived' in fields)) await readFolders();
 }
 
 export async function renameChat(chat: ChatSummary, title: string): Promise<void> {

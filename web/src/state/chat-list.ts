@@ -47,6 +47,15 @@ export async function readLists(): Promise<void> {
   }
 }
 
+/** Reads how many chats are in each folder. */
+export async function readFolders(): Promise<void> {
+  try {
+    folders.value = (await library.folders()).items;
+  } catch (error) {
+    listTrouble.value = toTrouble(error);
+  }
+}
+
 function add(items: readonly ChatSummary[]): void {
   world.value = { ...world.peek(), chats: new Map([...world.peek().chats, ...items.map((chat) => [chat.id, chat] as const)]) };
 }

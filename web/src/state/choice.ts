@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Model, Provider } from '../api/types';
 import { place } from '../router';
-import { providers } from './store';
+import { providers, world } from './store';
 import { readStored, writeStored } from './stored';
 
 /** What a chat speaks to: a model id, and what is known about it now. */
@@ -49,6 +49,11 @@ export const route = computed<Route | null>(() => {
   const id = chosen.value ?? firstChoice(providers.value, named, lastUsed.value);
   return id === null ? null : resolve(id, providers.value);
 });
+
+/** No model is chosen yet, but one may be at any moment: the hub has not spoken, or a server is getting ready. */
+export const isRouteComing = computed<boolean>(
+  () => route.value === null && (!world.value.isKnown || providers.value.some(({ status }) => status !== 'stopped')),
+);
 
 export function choose(id: string): void {
   chosen.value = id;

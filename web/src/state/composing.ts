@@ -7,6 +7,8 @@ import { PASTE_AS_FILE, Uploads } from './uploads';
 /** What is being written in one conversation. It stays while one looks at another. */
 export class Composing {
   readonly text = signal('');
+  /** The key that sends was pressed before it was known to which model; it counts once one is, if the words are the same. */
+  readonly isAsked = signal(false);
   readonly uploads = new Uploads(() => this.#keep());
   readonly #conversation: Conversation;
 
@@ -18,6 +20,7 @@ export class Composing {
   }
 
   write(text: string): void {
+    this.isAsked.value = false;
     this.text.value = text;
     this.#keep();
   }

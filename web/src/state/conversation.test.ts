@@ -32,7 +32,7 @@ const asked = (content: string): Message => message({ id: 'msg_q', content });
 const reply = (fields: Partial<Message> = {}): Message =>
   message({ id: 'msg_a', parent_id: 'msg_q', role: 'assistant', content: '', status: 'streaming', run_id: 'run_1', created_at: '2026-11-20T08:00:01Z', ...fields });
 
-const chat = { ...aChat({ title: 'hello', model: 'box/llama' }), settings: {}, messages: [] as Message[] };
+const chat = { ...aChat({ title: 'hello', model: 'box/llama' }), settings: {}, messages: [] as Message[], feed_position: 7 };
 
 let hub: FakeHub;
 beforeEach(() => {
@@ -164,5 +164,59 @@ describe('Conversation', () => {
     expect(texts(conversation)).toEqual(['from elsewhere', 'heard']);
     conversation.hear({ chat_id: 'cht_1', removed: ['msg_a'] });
     expect(texts(conversation)).toEqual(['from elsewhere']);
+  });
+
+  it('loses nothing that it hears while it is read again', async () => {
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('GET /api/chats/cht_1', () => new Promise((resolve) => (answer = resolve)));
+    const loading = conversation.load();
+    conversation.hear({ chat_id: 'cht_1', message: asked('from elsewhere') });
+    answer(json(chat));
+    await loading;
+    expect(texts(conversation)).toEqual(['from elsewhere']);
+  });
+
+  it('loses nothing that is sent while it is read again, and reads once more', async () => {
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('GET /api/chats/cht_1', () => new Promise((resolve) => (answer = resolve)));
+    const done = reply({ status: 'complete', content: 'Hi' });
+    hub.on('POST /api/chats/cht_1/messages', () => json({ message: asked('hello'), reply: done, run: { id: 'run_1', status: 'complete' } }, 202));
+    const loading = conversation.load();
+    await conversation.send('hello', 'box/llama');
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), done, asked('from elsewhere')].map((one, n) => (n < 2 ? one : { ...one, id: 'msg_2', parent_id: 'msg_a' })) }));
+    answer(json(chat));
+    await loading;
+    expect(texts(conversation)).toEqual(['hello', 'Hi']);
+    await vi.waitFor(() => expect(texts(conversation)).toEqual(['hello', 'Hi', 'from elsewhere']));
+  });
+
+  it('keeps what could not be sent on the page, until the hub has it after all', async () => {
+    hub.on('POST /api/chats/cht_1/messages', () => json({ detail: 'No.', code: 'hub_stopping', status: 503 }, 503));
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    await conversation.send('hello', 'box/llama');
+    await conversation.load();
+    expect(statuses(conversation)).toEqual(['complete', 'failed']);
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, messages: [asked('hello'), reply({ status: 'complete', content: 'Hi' })] }));
+    await conversation.load();
+    expect(texts(conversation)).toEqual(['hello', 'Hi']);
+    expect(conversation.siblings(conversation.path.value[0]!)).toHaveLength(1);
+  });
+
+  it('is read again where a change may lie between its reading and the beginning of the feed', async () => {
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    conversation.catchUpWith(7);
+    expect(hub.calls).toHaveLength(1);
+    conversation.catchUpWith(8);
+    expect(hub.calls).toHaveLength(2);
   });
 });

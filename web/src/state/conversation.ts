@@ -2,8 +2,8 @@ import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import { isNotFound } from '../api/client';
 import { toTrouble } from '../api/errors';
 import { messages as api, type SendBody, type Settings } from '../api/messages';
-import type { Attachment, Chat, Sent, Trouble } from '../api/types';
-import { draftMessage, fail, isLive, makeCell, takeMessage, type Cell } from './cells';
+import type { Attachment, ReadChat, Sent, Trouble } from '../api/types';
+import { draftId, draftMessage, fail, isDraft, isLive, makeCell, takeMessage, type Cell } from './cells';
 import { dropSentDraft, keepUnsent } from './drafts';
 import { Messages } from './messages';
 import type { MessageNews } from './news';
@@ -14,13 +14,7 @@ import { Watches } from './watches';
 
 export type Loading = 'idle' | 'loading' | 'ready' | 'missing' | 'failed';
 
-const DRAFT = 'draft-';
-let draftCount = 0;
-const draftId = (): string => `${DRAFT}${(draftCount += 1)}`;
 let keyCount = 0;
-
-/** Whether the hub has not heard of this message yet. */
-export const isDraft = ({ id }: Cell): boolean => id.startsWith(DRAFT);
 
 /** One chat as the page shows it: its messages, the branch in view, and the runs being watched. */
 export class Conversation {
@@ -42,7 +36,14 @@ export class Conversation {
   readonly live: ReadonlySignal<Cell | null>;
   readonly #messages = new Messages();
   readonly #watches = new Watches(() => void this.load());
+  #reading = 0;
   #sending = 0;
+  /** Counts what was asked for here: an answer of the hub from before the last of it is too old to show. */
+  #asks = 0;
+  /** It is to be read again when nothing is under way. */
+  #isOld = false;
+  /** How far the hub's feed was when the chat was read. */
+  #readAt = 0;
   /** What came while the chat was being read or sent to: it is heard afterwards. */
   #unheard: MessageNews[] = [];
 
@@ -59,16 +60,31 @@ export class Conversation {
 
   async load(): Promise<void> {
     const id = this.chatId.peek();
-    if (id === null || this.#sending > 0) return;
+    if (id === null) return;
+    if (this.#sending > 0) {
+      this.#isOld = true;
+      return;
+    }
     if (this.loading.peek() !== 'ready') this.loading.value = 'loading';
+    const asks = this.#asks;
+    this.#reading += 1;
     try {
-      this.#take(await api.chat(id));
-      this.#catchUp();
+      const chat = await api.chat(id);
+      if (asks === this.#asks) this.#take(chat);
+      else this.#isOld = true;
     } catch (error) {
       this.trouble.value = toTrouble(error);
       if (isNotFound(error)) dropChat(id);
       if (this.loading.peek() !== 'ready' || isNotFound(error)) this.loading.value = isNotFound(error) ? 'missing' : 'failed';
+    } finally {
+      this.#reading -= 1;
+      this.#catchUp();
     }
+  }
+
+  /** Reads it again if it was read before `position`: what changed in between, a feed that began there does not tell. */
+  catchUpWith(position: number): void {
+    if (this.#readAt < position) void this.load();
   }
 
   siblings(cell: Cell): readonly Cell[] {
@@ -80,7 +96,7 @@ export class Conversation {
     const head = this.#messages.show(cell.id);
     this.turnedTo.value = cell.id;
     const id = this.chatId.peek();
-    if (id === null || head === null || head.startsWith(DRAFT)) return;
+    if (id === null || head === null || isDraft({ id: head })) return;
     // It only remembers the view: a hub that does not take it changes nothing on the page, and leaving the page is no
     // reason to forget it.
     void api.changeChat(id, { head_id: head }, true).catch(() => undefined);
@@ -118,6 +134,7 @@ export class Conversation {
   async goOn(answer: Cell, model: string): Promise<void> {
     const id = this.chatId.peek();
     if (id === null) return;
+    this.#asks += 1;
     const before = answer.message.peek();
     answer.message.value = { ...before, status: 'waiting', error: null, run_id: null };
     await this.#attempt(async () => {
@@ -182,7 +199,7 @@ export class Conversation {
 
   /** What another page did to this chat. */
   hear(news: MessageNews): void {
-    if (this.loading.peek() !== 'ready' || this.#sending > 0) {
+    if (this.loading.peek() !== 'ready' || this.#sending > 0 || this.#reading > 0) {
       this.#unheard.push(news);
       return;
     }
@@ -207,7 +224,8 @@ export class Conversation {
     this.#watches.close();
   }
 
-  #take(chat: Chat): void {
+  #take(chat: ReadChat): void {
+    this.#readAt = chat.feed_position;
     batch(() => {
       this.#messages.take(chat.messages, (cell) => this.#watches.has(cell));
       if (this.#messages.leafId === null && chat.head_id !== null) this.#messages.show(chat.head_id);
@@ -258,6 +276,7 @@ export class Conversation {
       this.model.value = model;
       this.trouble.value = null;
     });
+    this.#asks += 1;
     this.#sending += 1;
     try {
       const chatId = this.chatId.peek() ?? (await this.#create(model));
@@ -272,13 +291,21 @@ export class Conversation {
     }
   }
 
+  /** Hears what came meanwhile, after a new reading where one is due. */
   #catchUp(): void {
-    if (this.#sending > 0) return;
+    if (this.#sending > 0 || this.#reading > 0) return;
+    if (this.#isOld) {
+      this.#isOld = false;
+      void this.load();
+      return;
+    }
     for (const news of this.#unheard.splice(0)) this.hear(news);
   }
 
   async #create(model: string): Promise<string> {
     const isTemporary = (this.isTemporary.value ??= isTemporaryHere.peek());
+    // What happened to it before it was there is nothing.
+    this.#readAt = Infinity;
     const chat = await api.createChat({ model, settings: this.settings.peek(), is_temporary: isTemporary });
     putChat(chat);
     batch(() => {

@@ -3,7 +3,7 @@ import { go, path, place } from '../router';
 import { chosen } from './choice';
 import { Conversation } from './conversation';
 import { hearMessageNews } from './news';
-import { returns, snapshots } from './store';
+import { feedBegan, returns, snapshots } from './store';
 
 /** Chats stay open behind the one in view: going back to one is instant, and its run goes on. */
 const KEPT = 20;
@@ -80,5 +80,10 @@ export function startConversations(): void {
     const now = snapshots.value + returns.value;
     if (now > 1 && now !== seen) void current.peek().load();
     seen = now;
+  });
+  // A page reads its chat while the feed begins: neither waits for the other.
+  effect(() => {
+    const one = current.value;
+    if (one.loading.value === 'ready' && feedBegan.value !== null) one.catchUpWith(feedBegan.value);
   });
 }

@@ -3,7 +3,7 @@ import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
 import { chat, cluster, provider, session, tunnel } from './samples';
 
 const raw = (event: string, data: unknown) => ({ id: '', event, data: JSON.stringify(data) });
-const snapshot = { sessions: [session()], tunnels: [tunnel()], providers: [provider()], clusters: [cluster()] };
+const snapshot = { sessions: [session()], tunnels: [tunnel()], providers: [provider()], clusters: [cluster()], position: 0 };
 const known = applyFeedEvent(emptyWorld, { kind: 'snapshot', snapshot });
 
 describe('readFeedEvent', () => {
@@ -22,7 +22,7 @@ describe('readFeedEvent', () => {
 describe('applyFeedEvent', () => {
   it('replaces all by a snapshot, but keeps the chats, which come beside it', () => {
     const chats = new Map([['cht_1', chat()]]);
-    const world = applyFeedEvent({ ...known, chats }, { kind: 'snapshot', snapshot: { sessions: [], tunnels: [], providers: [], clusters: [] } });
+    const world = applyFeedEvent({ ...known, chats }, { kind: 'snapshot', snapshot: { sessions: [], tunnels: [], providers: [], clusters: [], position: 1 } });
     expect([world.sessions.size, world.providers.size, world.chats.size, world.isKnown]).toEqual([0, 0, 1, true]);
   });
 

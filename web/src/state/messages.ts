@@ -1,6 +1,6 @@
 import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
 import type { Message } from '../api/types';
-import { isLive, makeCell, takeMessage, type Cell } from './cells';
+import { isDraft, isLive, makeCell, takeMessage, type Cell } from './cells';
 import { hidden } from './store';
 import { Tree } from './tree';
 
@@ -56,13 +56,16 @@ export class Messages {
   take(list: readonly Message[], isWatched: (cell: Cell) => boolean): void {
     const known = this.#whole.peek();
     batch(() => {
-      this.#cells.value = list.map((message) => {
+      const told = list.map((message) => {
         const cell = known.get(message.id);
         if (cell === undefined) return makeCell(message);
         if (!isWatched(cell)) takeMessage(cell, message);
         return cell;
       });
-      if (this.get(this.#leaf.peek()) === undefined) this.#leaf.value = null;
+      this.#cells.value = [...told, ...this.#unsent(told.filter(({ id }) => known.get(id) === undefined))];
+      const leaf = this.#leaf.peek();
+      // What came below the end of the branch in view goes on with it.
+      this.#leaf.value = this.get(leaf) === undefined ? null : this.#whole.peek().leafBelow(leaf);
     });
   }
 
@@ -84,6 +87,21 @@ export class Messages {
     batch(() => {
       this.#cells.value = this.#cells.peek().filter(({ id }) => !gone.has(id));
       if (end) this.#leaf.value = this.#whole.peek().leafBelow(parent);
+    });
+  }
+
+  /**
+   * What was written here and never reached the hub. It did, when among its `fresh` messages is one that says
+   * the same in the same place: then only the answer that said so was lost.
+   */
+  #unsent(fresh: readonly Cell[]): readonly Cell[] {
+    const arrived = new Set<string>();
+    return this.#cells.peek().filter(isDraft).filter((draft) => {
+      const isThere = (one: Cell): boolean =>
+        one.parent_id === draft.parent_id && one.role === draft.role && (one.role === 'assistant' || one.text.peek() === draft.text.peek());
+      if (!arrived.has(draft.parent_id ?? '') && !fresh.some(isThere)) return true;
+      arrived.add(draft.id);
+      return false;
     });
   }
 

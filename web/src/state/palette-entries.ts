@@ -15,7 +15,7 @@ import { detailOf, pickerGroups, type PickerView } from './picker';
 import type { Entry } from './palette';
 import { hitPath } from './search';
 import { keysOf } from './shortcuts';
-import { account, chats, leave, providers, world } from './store';
+import { account, chats, chatsById, leave, providers } from './store';
 import { TEMPORARY } from './temporary';
 import { openConnect, openShortcuts } from './ui';
 
@@ -41,7 +41,7 @@ function pages(): readonly Entry[] {
 
 /** What can be done with the chat in view: the lines of its own menu. */
 function ofThisChat(): readonly Entry[] {
-  const chat = world.value.chats.get(chatIdOf(path.value) ?? '');
+  const chat = chatsById.value.get(chatIdOf(path.value) ?? '');
   if (chat === undefined) return [];
   return chatMenu(chat).map(({ words, full, icon, act, href }) => ({
     id: `chat ${words}`,

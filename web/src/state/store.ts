@@ -4,6 +4,7 @@ import { auth } from '../api/hub';
 import type { Account, ChatSummary, Provider, Session, Tunnel } from '../api/types';
 import { place } from '../router';
 import { EventSubscription, type SourceState } from '../stream/source';
+import { withChanges, type Changes } from './chat-changes';
 import { askedTrouble, issuers, issuerTrouble } from './doors';
 import { applyFeedEvent, emptyWorld, readFeedEvent } from './feed';
 import { noteGone } from './gone';
@@ -21,11 +22,16 @@ export const connection = signal<SourceState>('connecting');
 export const standing = signal<'asking' | 'in' | 'out' | 'setup' | 'away' | 'expired'>('asking');
 /** Counts the snapshots: each begins a new connection, and what the feed does not carry is read again. */
 export const snapshots = signal(0);
+/** Where the feed began, once it has: see `Snapshot.position`. */
+export const feedBegan = signal<number | null>(null);
 /** Counts the times that somebody came back after their sign-in had expired. */
 export const returns = signal(0);
 
 /** Rows hidden while their delete can still be undone. */
 export const hidden = signal<ReadonlySet<string>>(new Set());
+
+/** Changes of chats on their way to the hub, by chat, the last one last. */
+export const changing = signal<Changes>(new Map());
 
 const newestFirst = <T extends { readonly created_at: string }>(items: Iterable<T>): T[] =>
   [...items].sort((a, b) => b.created_at.localeCompare(a.created_at));
@@ -36,8 +42,10 @@ export const sessions = computed<readonly Session[]>(() =>
 export const providers = computed<readonly Provider[]>(() =>
   [...world.value.providers.values()].sort((a, b) => a.name.localeCompare(b.name)),
 );
+/** The chats as the page shows them: with what was changed here and the hub has not taken yet. */
+export const chatsById = computed<ReadonlyMap<string, ChatSummary>>(() => withChanges(world.value.chats, changing.value));
 export const chats = computed<readonly ChatSummary[]>(() =>
-  [...world.value.chats.values()]
+  [...chatsById.value.values()]
     .filter(({ id }) => !hidden.value.has(id))
     .sort((a, b) => b.updated_at.localeCompare(a.updated_at)),
 );
@@ -94,7 +102,10 @@ function openFeed(): void {
       }
       batch(() => {
         world.value = applyFeedEvent(world.peek(), event);
-        if (event.kind === 'snapshot') snapshots.value += 1;
+        if (event.kind === 'snapshot') {
+          snapshots.value += 1;
+          feedBegan.value ??= event.snapshot.position;
+        }
         if (event.kind === 'chat' && event.op === 'delete') noteGone(event.item.id);
         if (event.kind === 'message') tellMessageNews(event.news);
       });

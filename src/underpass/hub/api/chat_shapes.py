@@ -124,6 +124,13 @@ class WholeChatOut(ChatOut):
     messages: list[MessageOut]
 
 
+class ReadChatOut(WholeChatOut):
+    """A chat with its messages as they were when the feed of `/api/events` stood at
+    `feed_position`: a stream that begins there or before tells all that changed since."""
+
+    feed_position: int
+
+
 class NewRunOut(BaseModel):
     """The run that answers; watch it at `/api/runs/{id}/events`."""
 

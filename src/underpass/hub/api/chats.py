@@ -18,6 +18,7 @@ from underpass.hub.api.chat_shapes import (
     ForkIn,
     MessageIn,
     MessageOut,
+    ReadChatOut,
     SentOut,
     WholeChatOut,
 )
@@ -66,13 +67,16 @@ async def create_chat(body: ChatIn, caller: SessionsUser, services: ServicesDep)
     return WholeChatOut.model_validate(await services.chats.create(caller, **body.model_dump()))
 
 
-@router.get("/{chat_id}", response_model=WholeChatOut)
+@router.get("/{chat_id}", response_model=ReadChatOut)
 async def show_chat(chat_id: str, caller: Reader, services: ServicesDep) -> Response:
     """A chat with its messages; one that is being written as it is now."""
+    position = services.feed.position(caller.user_id)
     chat = await services.chats.get(caller, chat_id)
     # Written as it is: to check thousands of messages against their shape, which a test does,
     # takes longer than all the rest.
-    text = json.dumps(chat, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        {**chat, "feed_position": position}, ensure_ascii=False, separators=(",", ":")
+    )
     return Response(text.encode("utf-8", "replace"), media_type="application/json")
 
 

@@ -29,8 +29,10 @@ async def events(request: Request, caller: SignedIn, services: ServicesDep) -> S
     `message`.
 
     The data of a change is `{"op": "upsert" | "delete", "item": {…}}`; the item of a `message` is
-    `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. A reader
-    that was too slow gets a new `snapshot`. `end` says that the sign-in is over or the hub stops.
+    `{"chat_id", "message"}`, or `{"chat_id", "removed": [ids]}` where some were deleted. Chats are
+    not in the snapshot: one that was read before its `position` (`feed_position` of the chat is
+    less) may lack a change that the stream does not tell either. A reader that was too slow gets a
+    new `snapshot`. `end` says that the sign-in is over or the hub stops.
     """
     caller.principal.require(Scope.READ)
     return StreamingResponse(
@@ -45,7 +47,8 @@ async def _stream(request: Request, caller: Credential, services: Services) -> A
         services.feed.watch(user_id) as watcher,
         services.auth.authenticator.watch(caller) as doubt,
     ):
-        yield _event("snapshot", await _of(services, caller.principal))
+        position = services.feed.position(user_id)
+        yield _event("snapshot", await _of(services, caller.principal, position))
         while True:
             change = await _next(watcher, doubt, services)
             if services.stopping.is_set():
@@ -59,23 +62,26 @@ async def _stream(request: Request, caller: Credential, services: Services) -> A
                 yield KEEPALIVE
             elif change.op == "resync":
                 # Looked up anew: the change may be one of the caller's groups.
-                yield _event("snapshot", await _snapshot(request, caller, services))
+                snapshot = await _snapshot(request, caller, services, change.seq)
+                yield _event("snapshot", snapshot)
             else:
                 yield _event(change.kind, {"op": change.op, "item": change.item})
 
 
-async def _snapshot(request: Request, caller: Credential, services: Services) -> object:
+async def _snapshot(
+    request: Request, caller: Credential, services: Services, position: int
+) -> object:
     try:
         principal = await services.auth.authenticate(request.scope)
     except (NotAuthenticated, NotAllowed):
         principal = caller.principal  # the doubt that comes with it ends the stream
-    return await _of(services, principal)
+    return await _of(services, principal, position)
 
 
-async def _of(services: Services, caller: Principal) -> dict[str, object]:
-    """Everything that the feed carries from then on."""
+async def _of(services: Services, caller: Principal, position: int) -> dict[str, object]:
+    """Everything that the feed carries from `position` on, but chats."""
     snapshot = await services.sessions.snapshot(caller)
-    return snapshot | {"providers": await visible(services, caller)}
+    return snapshot | {"providers": await visible(services, caller), "position": position}
 
 
 async def _next(watcher: Watcher, doubt: asyncio.Event, services: Services) -> FeedEvent | None:
