@@ -11,7 +11,7 @@ import pytest
 from tests.hub.conftest import RunningHub
 from tests.hub.test_link import attach
 from tests.rig.waiting import eventually_async
-from underpass.hub.agent_socket import AgentCarrier
+from underpass.hub.agent_socket import AgentCarrier, AgentSocket
 from underpass.hub.link import SUBPROTOCOL
 from underpass.store import UserRecord
 from underpass.tunnel.protocol.agent import AgentLink
@@ -94,6 +94,21 @@ async def test_pings_of_an_agent_that_does_not_read_take_no_memory(
     assert waiting
     assert max(waiting) < 1 << 20
     writer.transport.abort()
+
+
+async def test_what_only_the_handshake_needed_goes(hub: RunningHub, alice: UserRecord) -> None:
+    """The parser, the request and its headers were a quarter of what an idle link took."""
+    async with raw_link(hub, alice) as socket:
+        await socket.send_bytes(hello())
+        assert (await heard(socket)).type is aiohttp.WSMsgType.BINARY
+        all_of_them = [one for one in gc.get_objects() if isinstance(one, AgentSocket)]
+        (kept,) = [
+            one
+            for one in all_of_them
+            if f":{one.transport.get_extra_info('sockname')[1]}" in hub.url
+        ]
+        assert kept.scope["headers"] == []
+        assert not {"conn", "queue", "request", "response"} & vars(kept).keys()
 
 
 async def test_a_hello_in_many_messages_waits_for_who_reads_it(

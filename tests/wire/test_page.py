@@ -35,6 +35,7 @@ LIMITS = {
     "durable, link": SETTINGS.durable_link_bytes,
     "ping after, s": SETTINGS.ping_after_s,
     "dead after a ping, s": SETTINGS.dead_after_s,
+    "an agent's patience, s": l.AGENT_PATIENCE_S,
     "WELCOME within, s": SETTINGS.handshake_s,
     "grace, s": SETTINGS.grace_s,
     "durable grace, s": SETTINGS.durable_grace_s,

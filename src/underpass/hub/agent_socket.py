@@ -8,7 +8,6 @@ around it. Here a message goes from the socket's callback to the link.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +49,10 @@ class AgentSocket(WebSocketsSansIOProtocol):
     def carry(self) -> AgentCarrier:
         """After `websocket.accept`: from now on what comes is the carrier's."""
         carrier = self._carrier = AgentCarrier(self)
+        # A link stays for days, most of them idle, and ten thousand may: what only the handshake
+        # needed was a quarter of what each takes.
+        self.scope["headers"] = []
+        del self.queue, self.conn, self.request, self.response
         if self.disconnected:
             carrier.lost(1006, "")
         return carrier
@@ -63,15 +66,28 @@ class AgentSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        super().connection_lost(exc)
-        if self._carrier is not None:
-            self._carrier.lost(1006, "")
+        if self._carrier is None:
+            super().connection_lost(exc)
+            return
+        self.connections.discard(self)
+        self.disconnected = True
+        self.writable.set()
+        self._carrier.lost(1006, "")
+        self._close_transport()
 
     def shutdown(self) -> None:
         """The server stops; links close theirs before, this is for what is left."""
-        if self._carrier is not None:
-            self._carrier.end(_GOING_AWAY, "")
-        super().shutdown()
+        if self._carrier is None:
+            super().shutdown()
+            return
+        self._carrier.end(_GOING_AWAY, "")
+        self._close_transport()
+
+    def _close_transport(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = None
+        self.transport.close()
 
 
 class AgentCarrier:
@@ -88,9 +104,9 @@ class AgentCarrier:
             self._arrived, self._control, max_message_bytes=MAX_MESSAGE_BYTES
         )
         self._take: Callable[[bytes], None] | None = None
-        self._early: deque[bytes] = deque()
+        self._early: list[bytes] = []
         self._is_held = False
-        self._news = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._end: Exception | None = None
 
     async def send(self, data: bytes) -> None:
@@ -107,9 +123,8 @@ class AgentCarrier:
         while not self._early:
             if self._end is not None:
                 raise self._end
-            self._news.clear()
-            await self._news.wait()
-        data = self._early.popleft()
+            await self._change()
+        data = self._early.pop(0)
         if not self._early:
             self._hold(False)
         return data
@@ -124,8 +139,7 @@ class AgentCarrier:
         self._take = take
         try:
             while self._end is None:
-                self._news.clear()
-                await self._news.wait()
+                await self._change()
             raise self._end
         finally:
             self._take = None
@@ -144,13 +158,13 @@ class AgentCarrier:
             self.end(fault.code, fault.reason)
         except Exception as error:  # noqa: BLE001 - a fault of the link's, which its owner is to get
             self._end = self._end or error
-            self._news.set()
+            self._wake()
 
     def lost(self, code: int, reason: str) -> None:
         """Nothing more will come."""
         if self._end is None:
             self._end = CarrierClosed(reason, code)
-        self._news.set()
+        self._wake()
 
     def end(self, code: int, reason: str) -> None:
         """Says CLOSE, once; the connection goes when the peer has answered, or soon."""
@@ -173,7 +187,7 @@ class AgentCarrier:
             # Nobody asks for more yet: the socket holds the rest back.
             self._early.append(data)
             self._hold(True)
-            self._news.set()
+            self._wake()
 
     def _control(self, opcode: Opcode, payload: bytes) -> None:
         if opcode is Opcode.PING:
@@ -185,6 +199,17 @@ class AgentCarrier:
             self.lost(code, reason)
             self.end(_DONE if code == NO_CODE else code, "")  # an echo, unless theirs is one
             self._socket.transport.close()
+
+    async def _change(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _hold(self, is_held: bool) -> None:
         transport = self._socket.transport

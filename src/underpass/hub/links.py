@@ -25,6 +25,7 @@ from underpass.core.errors import (
     StorageError,
 )
 from underpass.core.ids import new_id
+from underpass.hub.mailbox import Mailbox
 from underpass.tunnel.link import Carrier, Link, LinkState, Stream, refuse
 from underpass.tunnel.protocol.flow import Budget
 from underpass.tunnel.protocol.handshake import Hello
@@ -271,7 +272,7 @@ class LiveLink:
         )
         self._greeter = greeter
         self._on_over = on_over
-        self._news: asyncio.Queue[News | _Said] = asyncio.Queue()
+        self._news: Mailbox[News | _Said] = Mailbox()
         self._bytes_seen = 0
         self._bytes_waiting = 0
         self._lost_lines = 0
@@ -280,7 +281,7 @@ class LiveLink:
         self._task = asyncio.create_task(self._attend(before), name=f"link {credential.id}")
 
     def __repr__(self) -> str:
-        return f"<LiveLink {self.credential.id} {self.link!r} news={self._news.qsize()}>"
+        return f"<LiveLink {self.credential.id} {self.link!r} news={len(self._news)}>"
 
     async def give_up_if_new(self) -> None:
         """A link that was refused at its first handshake never was one."""
@@ -298,9 +299,9 @@ class LiveLink:
     def _on_control(self, message: dict[str, Any]) -> None:
         size = self.link.control_bytes_in - self._bytes_seen
         self._bytes_seen += size
-        if self._news.qsize() < MAX_NEWS and self._bytes_waiting < MAX_NEWS_BYTES:
+        if len(self._news) < MAX_NEWS and self._bytes_waiting < MAX_NEWS_BYTES:
             self._bytes_waiting += size
-            self._news.put_nowait(_Said(message, size))
+            self._news.put(_Said(message, size))
         elif message.get("type") in PASSING:
             self._lost_lines += 1
         else:
@@ -309,7 +310,7 @@ class LiveLink:
     def _on_state(self, state: LinkState) -> None:
         news = {LinkState.UP: News.UP, LinkState.DOWN: News.DOWN, LinkState.CLOSED: News.CLOSED}
         self._was_up = True
-        self._news.put_nowait(news[state])
+        self._news.put(news[state])
         if state is LinkState.CLOSED:
             self._on_over(self)
 

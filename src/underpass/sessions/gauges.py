@@ -36,7 +36,8 @@ class Gauges:
         self.gpus: list[dict[str, Any]] = []
         """The GPUs as they were last said to be."""
         self._at = array("d")
-        self._columns = {name: array("f") for name in COLUMNS}
+        # Made with the first point: an idle session, of which there may be thousands, has none.
+        self._columns: dict[str, array[float]] = {}
         self._last: tuple[float, dict[str, float | None]] | None = None
 
     def add(self, said: Mapping[str, Any], now: float) -> None:
@@ -83,6 +84,8 @@ class Gauges:
         return rates
 
     def _append(self, now: float, point: Mapping[str, float | None]) -> None:
+        if not self._columns:
+            self._columns = {name: array("f") for name in COLUMNS}
         for column in (self._at, *self._columns.values()):
             if len(column) >= MAX_POINTS:
                 del column[0]

@@ -284,12 +284,28 @@ def test_silence_is_pinged_and_an_answer_keeps_the_link() -> None:
     assert not dead(pair.hub_events)
 
 
+def test_on_a_quiet_link_only_the_hub_asks() -> None:
+    """A question of the hub's is a sign of life for its agent, a second before it would ask."""
+    pair = LinkedPair().connect()
+    for _ in range(10):
+        pair.now += 10
+        pair.agent.tick(pair.now)
+        assert pair.agent.data_to_send() == b""
+        pair.hub.tick(pair.now)
+        asked = pair.hub.data_to_send()
+        assert asked[0] == 7
+        pair.now += 0.5
+        pair.agent.receive_data(asked, pair.now)
+        pair.now += 0.5
+        pair.hub.receive_data(pair.agent.data_to_send(), pair.now)
+
+
 def test_a_black_hole_is_dead_after_twenty_seconds() -> None:
-    """No reset, no close, no bytes: ping at 10 s, dead at 20 s."""
+    """No reset, no close, no bytes: ping at 11 s, dead at 20 s."""
     pair = LinkedPair().connect()
     start = pair.now
-    assert pair.agent.next_timer() == start + 10
-    assert not dead(pair.agent.tick(start + 10))
+    assert pair.agent.next_timer() == start + 11
+    assert not dead(pair.agent.tick(start + 11))
     assert pair.agent.data_to_send()[0] == 7
     assert pair.agent.next_timer() == start + 20
     assert not dead(pair.agent.tick(start + 19.9))
@@ -300,6 +316,6 @@ def test_any_byte_is_a_sign_of_life() -> None:
     """A frame that has not come to its end counts as well."""
     pair = LinkedPair().connect()
     start = pair.now
-    pair.agent.tick(start + 10)
+    pair.agent.tick(start + 11)
     pair.agent.receive_data(b"\x07", start + 15)
-    assert pair.agent.next_timer() == start + 25
+    assert pair.agent.next_timer() == start + 26

@@ -24,7 +24,7 @@ from underpass.tunnel.protocol.handshake import (
     read_welcome,
 )
 from underpass.tunnel.protocol.heads import Head, decode_open, encode_head
-from underpass.tunnel.protocol.limits import REQUEST_LIMIT_BYTES, LinkSettings
+from underpass.tunnel.protocol.limits import AGENT_PATIENCE_S, REQUEST_LIMIT_BYTES, LinkSettings
 from underpass.tunnel.protocol.liveness import Liveness
 from underpass.tunnel.protocol.phases import Phase
 from underpass.tunnel.protocol.streams import Receiver, Sender, StreamState
@@ -177,8 +177,11 @@ class AgentLink(LinkCore):
         self._token = welcome.token
         self.settings = welcome.settings
         assert self._liveness is not None
-        now = self._liveness.heard_at
-        self._liveness = Liveness(now, self.settings.ping_after_s, self.settings.dead_after_s)
+        ping_s, dead_s = self.settings.ping_after_s, self.settings.dead_after_s
+        # Both ends of an idle link have heard nothing for as long: the hub asks, and that the
+        # agent hears it ask is an answer too.
+        patience_s = min(AGENT_PATIENCE_S, dead_s / 2)
+        self._liveness = Liveness(self._liveness.heard_at, ping_s + patience_s, dead_s - patience_s)
         if welcome.is_fresh:
             self._control.restart(welcome.control)
             self._cancelled.clear()

@@ -79,6 +79,9 @@ PING_AFTER_S = 10.0
 DEAD_AFTER_S = 10.0
 """Proxies cut silent WebSockets at 30 to 120 s; 10 + 10 stays below and finds a dead one soon."""
 
+AGENT_PATIENCE_S = 1.0
+"""So much longer an agent waits with its PING, and so much less after it: see decision 0016."""
+
 HANDSHAKE_S = 10.0
 GRACE_S = 60.0
 DURABLE_GRACE_S = 600.0

@@ -47,7 +47,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forgets all that was queued."""
-        self._handshake: deque[bytes] = deque()
+        self._handshake: list[bytes] = []
         self._cancels: dict[int, str] = {}
         self._acks: dict[int, None] = {}
         self._pong: bytes | None = None
@@ -292,8 +292,8 @@ class Outbox:
             taken += len(data) + _OVERHEAD
         return taken
 
-    def _pull_queue(self, queue: deque[bytes], parts: list[bytes], room: int) -> int:
+    def _pull_queue(self, queue: list[bytes], parts: list[bytes], room: int) -> int:
         while queue and len(queue[0]) <= room:
             room -= len(queue[0])
-            parts.append(queue.popleft())
+            parts.append(queue.pop(0))
         return room

@@ -229,7 +229,7 @@ class Receiver:
         self.limit = window.size
         # Those that the peer may still go by: on a long line it has reached the one before the
         # newest, or the one before that. Each is half a window further, so there are few.
-        self._limits: deque[int] = deque([self.limit])
+        self._limits = [self.limit]
         # The limit as the hot path checks it: 0 while no data may come at all.
         self.allowed = self.limit
         self.credit_at = window.size // 2
@@ -304,7 +304,7 @@ class Receiver:
         self.is_credit_wanted = True
         limits = self._limits
         while limits[0] < self.received:
-            limits.popleft()
+            del limits[0]
         self.is_wider_wanted |= self.received == limits[0]
 
     def widen(self) -> None:
@@ -333,7 +333,7 @@ class Receiver:
                 self.limit = limit
                 limits.append(limit)
                 while limits[0] < self.received:
-                    limits.popleft()
+                    del limits[0]
             if is_open:
                 self.allowed = self.limit
             self.credit_at = self.consumed + self.window.size // 2
