@@ -39,3 +39,10 @@ def test_an_agent_s_own_words_are_taken() -> None:
     """They know more than the table."""
     text = end_sentence(EndReason.SERVER_EXITED, is_attached=True, said="vllm ended with code 1")
     assert text.startswith("vllm ended with code 1. ")
+
+
+def test_the_next_step_is_told_once() -> None:
+    """Also when the agent has told it already, with its own word of what happened."""
+    step = "Start it again, with more time if it needs more."
+    said = f"The job reached its time limit. {step}"
+    assert end_sentence(EndReason.WALLTIME, is_attached=False, said=said) == said

@@ -79,7 +79,8 @@ def end_sentence(
         what = _sentence(said) if reason is not _R.REJECTED else f"{what} {_sentence(said)}"
     if last_line and reason in (_R.SERVER_EXITED, _R.AGENT_LOST, _R.OUT_OF_MEMORY):
         what = f"{what} It last wrote: “{_shortened(last_line)}”."
-    return f"{what} {next_step}"
+    # An agent tells the next step in its terminal too, and then it is in what it said.
+    return what if what.endswith(next_step) else f"{what} {next_step}"
 
 
 def _sentence(text: str) -> str:

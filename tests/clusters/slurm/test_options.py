@@ -40,11 +40,14 @@ def test_all_that_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_s", "warning_s"), [(None, 120), (60, 30), (3600, 180), (86400, 300)]
+    ("time_s", "warning_s"),
+    [(None, 120), (60, None), (179, None), (180, 30), (3600, 180), (86400, 300)],
 )
-def test_the_warning_leaves_most_of_the_time(time_s: int | None, warning_s: int) -> None:
-    """A short job is not told at once, a long one has five minutes."""
+def test_the_warning_leaves_most_of_the_time(time_s: int | None, warning_s: int | None) -> None:
+    """A long job has five minutes; one that Slurm might tell as it begins is not told ahead."""
     assert options.warning_s(time_s) == warning_s
+    lines = _lines(time_s=time_s)
+    assert any("--signal" in line for line in lines) is (warning_s is not None)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 _LONGEST_WARNING_S = 300
 _SHORTEST_WARNING_S = 30
+_LEAST_WARNED_S = 180
 
 
 def job_name(order: JobOrder) -> str:
@@ -36,10 +37,11 @@ def sbatch_lines(order: JobOrder) -> list[str]:
         "--output=/dev/null",
         # Preempted, or its machine failed: it comes back by itself, and its session with it.
         "--requeue",
-        f"--signal=B:USR1@{warning_s(asked.time_s)}",
         f"--nodes={asked.nodes or 1}",
         "--ntasks-per-node=1",
     ]
+    if warning := warning_s(asked.time_s):
+        options.append(f"--signal=B:USR1@{warning}")
     if asked.time_s is not None:
         options.append(f"--time={_time(asked.time_s)}")
     if asked.gpus:
@@ -58,10 +60,16 @@ def sbatch_lines(order: JobOrder) -> list[str]:
     return [f"#SBATCH {option}" for option in options]
 
 
-def warning_s(time_s: int | None) -> int:
-    """How long before its limit a job is told: a twentieth of its time, from half a minute to five."""
+def warning_s(time_s: int | None) -> int | None:
+    """How long before its limit a job is told: a twentieth of its time, from half a minute to five.
+
+    Slurm may tell it up to a minute earlier (sbatch's manual, --signal), which would end a short
+    job as soon as it began: that one (None) hears of its limit when it is there.
+    """
     if time_s is None:
         return 120
+    if time_s < _LEAST_WARNED_S:
+        return None
     return max(_SHORTEST_WARNING_S, min(_LONGEST_WARNING_S, time_s // 20))
 
 
