@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.clusters.conftest import order
+from tests.rig.waiting import eventually
 from underpass.agent.spec import AgentSpec
 from underpass.clusters.script import (
     MANY,
@@ -110,3 +111,25 @@ def test_words_stay_words_on_many_machines(tmp_path: Path) -> None:
         got = json.loads((tmp_path / part).read_text())
         assert got == [rank, "10.0.0.9", *filled, *more]
     assert not (tmp_path / "pwned").exists()
+
+
+def test_the_end_of_a_part_ends_what_it_left_behind(tmp_path: Path) -> None:
+    """A server's workers outlive it and hold the GPU; a scheduler without cgroups misses them."""
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/bash\nuntil [ -e worker ]; do sleep 0.02; done\n")
+    srun.chmod(0o755)
+    part = ["sh", "-c", "sleep 600 & echo $! >worker.new && mv worker.new worker; sleep 600"]
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "MASTER_ADDR": "10.0.0.9"}
+    command = ["/bin/bash", "-c", MANY, "underpass-many", "2", str(len(part)), *part, "true"]
+    process = subprocess.Popen(command, env=environ, cwd=tmp_path, start_new_session=True)
+    worker = eventually(lambda: int((tmp_path / "worker").read_text()), 10, "the worker")
+    process.wait(10)
+    eventually(lambda: not _lives(worker), 10, "the worker is gone")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -88,8 +88,9 @@ exec "$run" exec $gpus --bind "$binds,${TMPDIR:-/tmp}" "$image" "$@"
 """
 
 
-# One server on several machines. Whichever part of it ends first ends all of it. Words stay words: the
-# counts say where the first machine's end.
+# One server on several machines. Whichever part of it ends first ends all of it, its whole process group
+# (the agent began it with one of its own): a server's workers outlive it, and a scheduler without cgroups
+# does not find them. Words stay words: the counts say where the first machine's end.
 MANY = """\
 nodes=$1; count=$2; shift 2
 if ! command -v srun >/dev/null 2>&1 || [ -z "$SLURM_JOB_ID" ]; then
@@ -103,9 +104,10 @@ srun --overlap --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) --ntasks-per-node=
   --exclude="$SLURMD_NODENAME" --kill-on-bad-exit=1 /bin/bash -c "$rank" underpass-other "${@:count+1}" &
 first=("${first[@]//\\{master\\}/$master}")
 "${first[@]//\\{rank\\}/0}" &
-trap 'kill -TERM $(jobs -p) 2>/dev/null' TERM INT HUP
+end() { trap "" TERM; kill -TERM -- "-$$" $(jobs -p) 2>/dev/null; }
+trap end TERM INT HUP
 wait -n; code=$?
-kill -TERM $(jobs -p) 2>/dev/null
+end
 wait
 exit "$code"
 """
