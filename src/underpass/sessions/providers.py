@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from underpass.core.errors import StorageError
 from underpass.core.ids import new_id
 from underpass.core.states import PROVIDER_MOVES, ProviderStatus, TunnelStatus, move
 from underpass.registry.views import ModelView, ProviderType, ProviderView
 from underpass.sessions import views
-from underpass.sessions.room import Live, Readiness, Room
+from underpass.sessions.room import Live, Readiness, Room, log
 from underpass.store import ProviderRecord, TunnelRecord
 from underpass.store import ProviderType as StoredType
 
@@ -94,9 +97,9 @@ class Providers:
         readiness = live.readiness.get(tunnel.id)
         if record is None:
             record = await self._make(tunnel)
-        record = await self._room.store.providers.update(
-            record.id, **self._changes(record, tunnel, readiness, live)
-        )
+        changes = self._changes(record, tunnel, readiness, live)
+        if _differs(record, changes):
+            record = await self._room.store.providers.update(record.id, **changes)
         await self.put(record, tunnel, live)
 
     async def put(self, record: ProviderRecord, tunnel: TunnelRecord, live: Live) -> None:
@@ -107,11 +110,31 @@ class Providers:
             record.owner_id, "provider", "upsert", self.shape(view, tunnel.status, live)
         )
 
-    async def show_as_it_was(self, tunnel: TunnelRecord, live: Live) -> None:
-        """The provider as it is stored, where nothing can be written."""
-        record = await self._room.store.providers.of_tunnel(tunnel.id)
-        if record is not None and tunnel.openai:
-            await self.put(record, tunnel, live)
+    async def take_up(self, tunnels: Sequence[tuple[TunnelRecord, Live]]) -> None:
+        """Brings the providers of these tunnels in line with them, all at once, as the hub starts.
+
+        Where nothing can be written they are shown as they are stored.
+        """
+        stored = self._room.store.providers
+        records = {record.tunnel_id: record for record in await stored.all()}
+        known = [(*one, records[one[0].id]) for one in tunnels if one[0].id in records]
+        changed = {
+            record.id: changes
+            for tunnel, live, record in known
+            if tunnel.openai
+            and _differs(record, changes := self._changes(record, tunnel, None, live))
+        }
+        try:
+            await stored.update_all(changed)
+            for tunnel, live in tunnels:
+                if tunnel.openai is not (tunnel.id in records):
+                    await self.refresh(tunnel, live)
+        except StorageError as error:
+            log.warning("providers are as they were: %s", error.message)
+            changed = {}
+        for tunnel, live, record in known:
+            if tunnel.openai:
+                await self.put(replace(record, **changed.get(record.id, {})), tunnel, live)
 
     async def drop(self, record: ProviderRecord) -> None:
         """Takes a provider away everywhere."""
@@ -193,6 +216,13 @@ class Providers:
             wall_time_ends_at=session.wall_time_ends_at,
             updated_at=record.updated_at,
         )
+
+
+def _differs(record: ProviderRecord, changes: Mapping[str, Any]) -> bool:
+    """Whether anything but the time of the change is new."""
+    return any(
+        getattr(record, name) != value for name, value in changes.items() if name != "updated_at"
+    )
 
 
 def _model_view(model: dict[str, Any]) -> ModelView:

@@ -230,13 +230,15 @@ class Room:
             record = await self.store.sessions.get(session_id)
             if record.removed_at is not None:
                 raise NotFound("There is no such session.")
-            # Somebody else may have begun while the record was read.
-            found = self.live.setdefault(
-                session_id, Live(record, link_since=self.clock.now(), is_swept=_is_done(record))
-            )
+            found = self.begin(record)
         if found.is_removed:
             raise NotFound("There is no such session.")
         return found
+
+    def begin(self, record: SessionRecord) -> Live:
+        """What is known of a session whose record was read; somebody else may have begun since."""
+        began = Live(record, link_since=self.clock.now(), is_swept=_is_done(record))
+        return self.live.setdefault(record.id, began)
 
     async def user_name(self, user_id: str) -> str:
         """The user's name; names do not change while a hub runs."""

@@ -9,7 +9,7 @@ from typing import Any
 from underpass.clusters.base import Cluster
 from underpass.clusters.script import shown_command
 from underpass.core.clock import Clock, SystemClock
-from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound, StorageError
+from underpass.core.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
 from underpass.core.ids import hash_secret, new_id, new_secret
 from underpass.core.principal import Principal
 from underpass.core.states import SESSION_ENDS, EndReason, SessionStatus
@@ -28,7 +28,7 @@ from underpass.sessions.names import Names
 from underpass.sessions.places import ClusterAttendant, Places
 from underpass.sessions.reconciler import TOKEN_PREFIX, Reconciler
 from underpass.sessions.renewals import Renewals
-from underpass.sessions.room import LinkLike, Live, Room, SessionSettings, log
+from underpass.sessions.room import LinkLike, Live, Room, SessionSettings
 from underpass.sessions.specs import habits_of
 from underpass.sessions.traffic import Traffic
 from underpass.sessions.tunnels import Tunnels
@@ -82,16 +82,11 @@ class Sessions:
         No agent is connected yet: what ran is `reconnecting` until its agent comes back.
         """
         await self.places.load()
-        for record in await self._room.store.sessions.all(is_live=True):
-            self._take_up(await self._room.live_of(record.id))
-        for tunnel in await self._room.store.tunnels.all():
-            live = await self._room.live_of(tunnel.session_id)
-            try:
-                await self.tunnels.taken_up(live, tunnel)
-            except StorageError as error:
-                # A disk that is full or read-only: what was known is served as it was.
-                log.warning("tunnel %s: %s", tunnel.id, error.message)
-                await self.tunnels.providers.show_as_it_was(tunnel, live)
+        records = await self._room.store.sessions.all()
+        for record in records:
+            if record.status not in SESSION_ENDS:
+                self._take_up(self._room.begin(record))
+        await self.tunnels.take_up({record.id: record for record in records})
         self._logs.start()
         self._traffic.start()
         self.reconciler.start()

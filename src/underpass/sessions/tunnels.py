@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from underpass.core.errors import AppError, Conflict, InvalidRequest, NotFound, TunnelError
+from underpass.core.errors import (
+    AppError,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    StorageError,
+    TunnelError,
+)
 from underpass.core.ids import new_id
 from underpass.core.names import checked_name, suggest_name
 from underpass.core.principal import Principal
@@ -126,13 +135,29 @@ class Tunnels:
                 self._tell(live, _open_message(tunnel))
             await self._up(live, tunnel)
 
-    async def taken_up(self, live: Live, tunnel: TunnelRecord) -> None:
-        """This hub has just started: no agent is connected yet, and what ran may come back."""
-        if live.record.status in SESSION_ENDS:
-            await self._stopped(live, tunnel)
-        elif tunnel.status is _T.RUNNING:
-            tunnel = await self._to(live, tunnel, _T.RECONNECTING)
-        await self.refresh(live)
+    async def take_up(self, sessions: Mapping[str, SessionRecord]) -> None:
+        """This hub has just started: no agent is connected yet, and what ran may come back.
+
+        All at once, as there may be thousands and nobody is answered before.
+        """
+        store, now = self._room.store, self._room.clock.now()
+        tunnels = {one.id: one for one in await store.tunnels.all() if one.session_id in sessions}
+        moved: dict[str, dict[str, Any]] = {}
+        for tunnel in tunnels.values():
+            status = _after_restart(tunnel, sessions[tunnel.session_id])
+            if status is not tunnel.status:
+                stopped_at = now if status is _T.STOPPED else None
+                moved[tunnel.id] = {"status": status, "stopped_at": stopped_at}
+        try:
+            await store.tunnels.update_all(moved)
+        except StorageError as error:
+            # A disk that is full or read-only: what was known is served as it was.
+            log.warning("tunnels are as they were: %s", error.message)
+        else:
+            tunnels |= {key: replace(tunnels[key], **one) for key, one in moved.items()}
+        await self.providers.take_up(
+            [(one, self._room.begin(sessions[one.session_id])) for one in tunnels.values()]
+        )
 
     async def link_gone(self, live: Live) -> None:
         """The link is over: no tunnel of the session runs."""
@@ -409,6 +434,13 @@ class Tunnels:
             live.link.send_control(message)
         except TunnelError as error:
             log.warning("session %s cannot be told: %s", live.record.id, error.message)
+
+
+def _after_restart(tunnel: TunnelRecord, session: SessionRecord) -> TunnelStatus:
+    """What a tunnel is when its hub has just started."""
+    if session.status in SESSION_ENDS:
+        return _T.STOPPED
+    return _T.RECONNECTING if tunnel.status is _T.RUNNING else tunnel.status
 
 
 def _kin(session: SessionRecord) -> set[str]:

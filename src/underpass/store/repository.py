@@ -82,6 +82,24 @@ class Repository(Generic[R]):
             row = (await connection.execute(self.table.select().where(*conditions))).first()
         return None if row is None else self._from_row(row)
 
+    async def update_all(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Changes many records at once, by their ids; each has the same fields. Raises Conflict.
+
+        One that is gone meanwhile is passed over.
+        """
+        if not changes:
+            return
+        names = list(next(iter(changes.values())))
+        self._check_fields(names)
+        statement = self.table.update().where(self.table.c.id == sa.bindparam("of_id"))
+        statement = statement.values({name: sa.bindparam(f"to_{name}") for name in names})
+        rows = [
+            {"of_id": key, **{f"to_{name}": one[name] for name in names}}
+            for key, one in changes.items()
+        ]
+        async with self._database.write() as connection:
+            await connection.execute(statement, rows)
+
     async def remove(self, record_id: str) -> None:
         """Delete the record and what hangs on it. Raises NotFound."""
         async with self._database.write() as connection:
