@@ -157,8 +157,9 @@ are as the feed of an open page tells it. A job is looked at by its agent, else 
 SCALE = """Streams come through eight tunnels of eight users. A chunk's age is from the server's write to
 the client's read; that a stream lost nothing is checked. The line of so many milliseconds is a forwarder
 between ssh and sshd, and between agent and hub. Idle links have an agent's hello behind them and then
-only the protocol's pings; 10,000 of them are held by one other process. Medians of three where a way is
-compared with `ssh -R`."""
+only the protocol's pings; 10,000 of them are held by one other process. What is stored belongs to the
+person who calls, each ended session with a tunnel and its provider. Medians of three where two are
+compared."""
 
 
 PEERS = """What people would take instead, beside Underpass in one run; `make bench ARGS="--only peers"`

@@ -1,8 +1,8 @@
-"""What grows: many streams on one hub, long lines, links that stand idle.
+"""What grows: many streams on one hub, long lines, much that is stored, links that stand idle.
 
 The same number of chunks a second is spread over ever more streams, so what is left is what a stream
 itself costs; then a thousand streams at a reader's pace; then one large answer over ever longer
-lines; then links that do nothing at all.
+lines; then a hub with years behind it; then links that do nothing at all.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from statistics import median
 import aiohttp
 import uvloop
 
+from benchmarks import stored
 from benchmarks.idle import attach
 from benchmarks.lines import Line
 from benchmarks.load import StreamResult, run_download, run_streams
@@ -49,7 +50,7 @@ DIALLING = 32
 
 def measure(seconds: float) -> list[Line]:
     """All of it; `seconds` of load for each level."""
-    return [*_measure_streams(seconds), *_measure_far(), *_measure_idle()]
+    return [*_measure_streams(seconds), *_measure_far(), *stored.measure(), *_measure_idle()]
 
 
 # --- many streams ---------------------------------------------------------------------------------

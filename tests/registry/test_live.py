@@ -35,6 +35,23 @@ def test_own_providers_come_first_and_by_name() -> None:
     assert [one.name for one in registry.providers_visible_to(ANN)] == ["alpha", "zeta", "shared"]
 
 
+def test_those_of_a_name_are_found_by_it() -> None:
+    """One's own and what is shared, as they are called now; never a stranger's."""
+    registry = Registry()
+    own, bobs = tunnel("gpu", owner=ANN), tunnel("gpu", owner=BOB)
+    shared, secret = custom("gpu", owner=BOB, everyone=True), custom("gpu", owner=BOB)
+    for view in (own, bobs, replace(shared, id="prv_shared"), replace(secret, id="prv_secret")):
+        registry.put_provider(view)
+    assert [one.id for one in registry.providers_named("gpu", ANN)] == [own.id, "prv_shared"]
+    registry.put_provider(replace(own, name="box"))
+    assert [one.id for one in registry.providers_named("gpu", ANN)] == ["prv_shared"]
+    assert [one.name for one in registry.providers_named("box", ANN)] == ["box"]
+    registry.drop_provider("prv_shared")
+    registry.drop_provider(own.id)
+    assert registry.providers_named("gpu", ANN) == registry.providers_named("box", ANN) == []
+    assert registry.providers_visible_to(ANN) == []
+
+
 def test_a_strangers_provider_and_none_look_the_same() -> None:
     """The same error for a guessed id as for one that does not exist: an admin gets no more."""
     registry = Registry()

@@ -1,13 +1,22 @@
 """Which provider a model name means, and what is said when it means none."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.registry import ANN, BOB, custom, tunnel
-from underpass.core.errors import ModelAmbiguous, ModelLoading, ModelNotFound, TunnelStopped
+from underpass.core.errors import (
+    AppError,
+    ModelAmbiguous,
+    ModelLoading,
+    ModelNotFound,
+    TunnelStopped,
+)
 from underpass.core.principal import Principal
-from underpass.registry.pick import Pick, find, listed_ids, pick
+from underpass.core.states import ProviderStatus
+from underpass.registry.pick import Pick, find, listed_ids, pick, pick_listed, provider_name
 from underpass.registry.views import ProviderView
 
 
@@ -154,3 +163,39 @@ def test_every_listed_id_means_itself(parts: list[tuple[str, Principal, list[str
             assert full in error.fields["candidates"]
         else:
             assert (found.provider.id, found.upstream_model) == (view.id, model.id)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "a.b"]),
+            st.sampled_from([ANN, BOB]),
+            st.lists(st.sampled_from(["m", "a/m", "b:a/m", "ann:a/m", "a"]), unique=True),
+            st.sampled_from(list(ProviderStatus)),
+        ),
+        max_size=5,
+        unique_by=lambda one: (one[0], one[1].user_name),
+    ),
+    st.sampled_from(
+        ["m", "a/m", "b/m", "a.b/a/m", "ann:a/m", "bob:a/m", "a/", "/m", "", "bob:b/a"]
+    ),
+)
+def test_the_short_way_decides_as_the_long_one(
+    parts: list[tuple[str, Principal, list[str], ProviderStatus]], model: str
+) -> None:
+    """Among those of the name alone, where one lists it: the same provider, or the same error."""
+    views = [
+        replace(custom(name, *models, owner=owner, everyone=True), status=status)
+        for name, owner, models, status in parts
+    ]
+    named = [view for view in views if view.name == provider_name(model)]
+    try:
+        short = pick_listed(model, named, caller_name="ann")
+    except AppError as error:
+        with pytest.raises(type(error)) as caught:
+            pick(model, views, caller_name="ann")
+        assert caught.value.fields == error.fields
+    else:
+        assert short is None or short == pick(model, views, caller_name="ann")
+        is_listed = any(full == model for full, _, _ in listed_ids(views, caller_name="ann"))
+        assert short is not None or not is_listed

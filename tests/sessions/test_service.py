@@ -5,8 +5,10 @@ import pytest
 from tests.sessions.conftest import World, an_id
 from underpass.clusters.base import JobPhase
 from underpass.core.errors import Conflict, InvalidRequest, NotAllowed, NotAuthenticated, NotFound
-from underpass.core.states import EndReason
+from underpass.core.states import EndReason, ProviderStatus, SessionStatus, TunnelStatus
 from underpass.sessions.service import Sessions, SessionSettings
+from underpass.store import ProviderRecord, ProviderType, SessionRecord, TunnelRecord
+from underpass.store.database import Database
 
 
 async def test_from_start_to_running(world: World) -> None:
@@ -292,3 +294,66 @@ async def test_environment_values_are_never_shown(world: World) -> None:
     shown = await world.sessions.show(world.alice, session.id)
     assert shown["params"]["env"] == ["HF_TOKEN"]
     assert "hf_secret" not in str(shown)
+
+
+async def test_a_hub_that_starts_takes_up_many_tunnels_with_few_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is answered before: it must not take as many transactions as there are tunnels."""
+    store = world.store
+    for number in range(40):
+        status = SessionStatus.RUNNING if number % 2 else SessionStatus.STOPPED
+        session = await store.sessions.add(
+            SessionRecord(
+                id=f"ses_{number}",
+                owner_id="usr_alice",
+                name=f"s{number}",
+                created_at=1.0,
+                status=status,
+                is_attached=True,
+            )
+        )
+        tunnel = await store.tunnels.add(
+            TunnelRecord(
+                id=f"tun_{number}",
+                session_id=session.id,
+                owner_id="usr_alice",
+                name=f"s{number}",
+                target="127.0.0.1:8000",
+                created_at=1.0,
+                openai=True,
+                status=TunnelStatus.RUNNING,
+            )
+        )
+        await store.providers.add(
+            ProviderRecord(
+                id=f"prv_{number}",
+                type=ProviderType.OPENAI_TUNNEL,
+                owner_id="usr_alice",
+                name=f"s{number}",
+                updated_at=1.0,
+                tunnel_id=tunnel.id,
+                status=ProviderStatus.RUNNING,
+            )
+        )
+    writes = []
+    write = Database.write
+
+    def counted(database: Database) -> object:
+        writes.append(1)
+        return write(database)
+
+    monkeypatch.setattr(Database, "write", counted)
+    again = World(store, world.cluster, world.clock)
+    await again.sessions.load()
+    try:
+        assert len(writes) <= 4
+        shown = {one["name"]: one["status"] for one in await again.sessions.providers(again.alice)}
+        tunnels = {one.name: one.status for one in await store.tunnels.all()}
+        for number in range(40):
+            is_coming = number % 2
+            expected = TunnelStatus.RECONNECTING if is_coming else TunnelStatus.STOPPED
+            assert tunnels[f"s{number}"] is expected
+            assert shown[f"s{number}"] == ("unreachable" if is_coming else "stopped")
+    finally:
+        await again.sessions.close()

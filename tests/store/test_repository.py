@@ -48,3 +48,25 @@ async def test_a_list_is_never_endless(store: Store, alice: UserRecord) -> None:
     """A limit of nothing is one, and a huge one is cut."""
     assert len((await store.users.list(limit=0)).items) == 1
     assert len((await store.users.list(limit=10**9)).items) == 1
+
+
+async def test_many_are_changed_at_once(
+    store: Store, alice: UserRecord, session: SessionRecord
+) -> None:
+    """Each to what is said of it; one that is gone is passed over, a misspelt field is a bug."""
+    other = await store.sessions.add(
+        SessionRecord(id="ses_other", owner_id=alice.id, name="other", created_at=1.0)
+    )
+    await store.sessions.update_all({})
+    await store.sessions.update_all(
+        {
+            session.id: {"status": SessionStatus.RUNNING, "host": "gpu-1"},
+            other.id: {"status": SessionStatus.STOPPED, "host": None},
+            "ses_gone": {"status": SessionStatus.STOPPED, "host": None},
+        }
+    )
+    first, second = [await store.sessions.get(one.id) for one in (session, other)]
+    assert (first.status, first.host) == (SessionStatus.RUNNING, "gpu-1")
+    assert (second.status, second.host, second.name) == (SessionStatus.STOPPED, None, "other")
+    with pytest.raises(TypeError, match="nmae"):
+        await store.sessions.update_all({session.id: {"nmae": "x"}})

@@ -23,7 +23,7 @@ from underpass.gateway.responses import ResponseHolders
 from underpass.gateway.usage import UsageBook
 from underpass.gateway.visits import Visits
 from underpass.registry.live import LinkLike, Registry
-from underpass.registry.pick import Pick, check_ready, pick
+from underpass.registry.pick import Pick, check_ready, pick, pick_listed, provider_name
 
 __all__ = ["Door", "DoorAnswer", "DoorRequest"]
 
@@ -144,10 +144,10 @@ class Door:
     # --- choosing ----------------------------------------------------------------------------
 
     def _pick(self, principal: Principal, model: str) -> Pick:
-        found = pick(
-            model,
-            self.registry.providers_visible_to(principal),
-            caller_name=principal.user_name,
+        name, caller = provider_name(model), principal.user_name
+        named = self.registry.providers_named(name, principal) if name else []
+        found = pick_listed(model, named, caller_name=caller) or pick(
+            model, self.registry.providers_visible_to(principal), caller_name=caller
         )
         require_allowed(principal, found.provider, found.upstream_model)
         return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from underpass.core.errors import NotFound
 from underpass.core.principal import Principal
 from underpass.registry.views import ModelView, ProviderType, ProviderView
 from underpass.tunnel.link import Head, OpenHead, Sink
+
+K = TypeVar("K")
 
 __all__ = ["LinkLike", "ModelView", "ProviderType", "ProviderView", "Registry", "StreamLike"]
 
@@ -60,14 +62,15 @@ class LinkLike(Protocol):
 class Registry:
     """The live picture of this hub process. All methods are immediate: no I/O, no waiting.
 
-    State: the providers by id, the ids by owner, the ids of custom providers (those that can be
-    shared), and the link of each tunnel.
+    State: the providers by id, the ids by owner and by owner and name, the ids of custom providers
+    (those that can be shared) by name, and the link of each tunnel.
     """
 
     def __init__(self) -> None:
         self._providers: dict[str, ProviderView] = {}
         self._ids_by_owner: dict[str, set[str]] = {}
-        self._custom_ids: set[str] = set()
+        self._ids_by_name: dict[tuple[str, str], set[str]] = {}
+        self._custom_by_name: dict[str, set[str]] = {}
         self._links: dict[str, LinkLike] = {}
 
     def __repr__(self) -> str:
@@ -78,32 +81,32 @@ class Registry:
     def put_provider(self, view: ProviderView) -> None:
         """Adds a provider, or puts the new picture in the place of the one with its id."""
         old = self._providers.get(view.id)
-        if old is not None and (old.owner_id != view.owner_id or old.type is not view.type):
+        if old is not None and _place(old) != _place(view):
             self.drop_provider(view.id)
         self._providers[view.id] = view
         self._ids_by_owner.setdefault(view.owner_id, set()).add(view.id)
+        self._ids_by_name.setdefault((view.owner_id, view.name), set()).add(view.id)
         if view.is_shareable:
-            self._custom_ids.add(view.id)
+            self._custom_by_name.setdefault(view.name, set()).add(view.id)
 
     def drop_provider(self, provider_id: str) -> None:
         """Forgets a provider; one that is not there is no error."""
         view = self._providers.pop(provider_id, None)
         if view is None:
             return
-        self._custom_ids.discard(provider_id)
-        owned = self._ids_by_owner[view.owner_id]
-        owned.discard(provider_id)
-        if not owned:
-            del self._ids_by_owner[view.owner_id]
+        _discard(self._ids_by_owner, view.owner_id, provider_id)
+        _discard(self._ids_by_name, (view.owner_id, view.name), provider_id)
+        _discard(self._custom_by_name, view.name, provider_id)
 
     def providers_visible_to(self, principal: Principal) -> list[ProviderView]:
         """All that `principal` may use: their own first, each part by name."""
-        ids = self._ids_by_owner.get(principal.user_id, set()) | self._custom_ids
-        views = (self._providers[provider_id] for provider_id in ids)
-        return sorted(
-            (view for view in views if view.is_visible_to(principal)),
-            key=lambda view: (view.owner_id != principal.user_id, view.name, view.owner_name),
-        )
+        ids = self._ids_by_owner.get(principal.user_id, set()).union(*self._custom_by_name.values())
+        return self._visible(ids, principal)
+
+    def providers_named(self, name: str, principal: Principal) -> list[ProviderView]:
+        """Those of that name among them; it costs the same however many others there are."""
+        own = self._ids_by_name.get((principal.user_id, name), set())
+        return self._visible(own | self._custom_by_name.get(name, set()), principal)
 
     def provider(self, provider_id: str, principal: Principal) -> ProviderView:
         """The provider of that id; NotFound, in the same words, for a stranger's and for none."""
@@ -115,6 +118,13 @@ class Registry:
     def all_providers(self) -> list[ProviderView]:
         """Every provider, for the hub's own counts; never to be shown to a user as it is."""
         return list(self._providers.values())
+
+    def _visible(self, ids: set[str], principal: Principal) -> list[ProviderView]:
+        views = (self._providers[provider_id] for provider_id in ids)
+        return sorted(
+            (view for view in views if view.is_visible_to(principal)),
+            key=lambda view: (view.owner_id != principal.user_id, view.name, view.owner_name),
+        )
 
     # --- tunnels -----------------------------------------------------------------------------
 
@@ -133,3 +143,16 @@ class Registry:
         A custom provider's endpoint is bound and found in the same way, by the provider's id.
         """
         return self._links.get(tunnel_id)
+
+
+def _place(view: ProviderView) -> tuple[str, str, ProviderType]:
+    """What decides under which keys a provider is found."""
+    return view.owner_id, view.name, view.type
+
+
+def _discard(ids: dict[K, set[str]], key: K, provider_id: str) -> None:
+    found = ids.get(key)
+    if found is not None:
+        found.discard(provider_id)
+        if not found:
+            del ids[key]

@@ -55,12 +55,23 @@ def pick(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> 
     `providers` are those that the caller may see. Raises ModelNotFound (close names),
     ModelAmbiguous (candidates), TunnelStopped or ModelLoading (by status).
     """
-    best = _best(model, providers, caller_name)
-    if not _is_ready(best[0].provider):
-        raise _not_ready(model, [one.provider for one in best])
-    if len(best) > 1:
-        raise _ambiguous(model, best, providers, caller_name)
-    return best[0]
+    return _decided(model, _best(model, providers, caller_name), providers, caller_name)
+
+
+def pick_listed(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> Pick | None:
+    """As `pick`, where one of `providers` lists `model` under its full id; else None.
+
+    `providers` are those of the name that `provider_name` reads: no other reading could win, so
+    that whoever has hundreds of others need not have them looked at for each call.
+    """
+    found = _listed(model, _qualified(model, providers), caller_name)
+    return _decided(model, _of_best_status(found), providers, caller_name) if found else None
+
+
+def provider_name(model: str) -> str | None:
+    """The provider's name in a full id; None where `model` cannot be one."""
+    head, _, rest = model.partition("/")
+    return head.rpartition(":")[2] if rest else None
 
 
 def find(model: str, providers: Sequence[ProviderView], *, caller_name: str) -> Pick:
@@ -114,14 +125,32 @@ def _best(model: str, providers: Sequence[ProviderView], caller_name: str) -> li
     """All that `model` may mean, of the best status there is; raises ModelNotFound."""
     qualified = _qualified(model, providers)
     found = (
-        _own_first([one for one in qualified if _lists(one)], model, caller_name)
+        _listed(model, qualified, caller_name)
         or [Pick(view, model) for view in providers if _lists(Pick(view, model))]
         or _own_first([one for one in qualified if _may_have(one)], model, caller_name)
     )
     if not found:
         raise _not_found(model, providers, caller_name)
+    return _of_best_status(found)
+
+
+def _of_best_status(found: Sequence[Pick]) -> list[Pick]:
     best_rank = min(_RANK[one.provider.status] for one in found)
     return [one for one in found if _RANK[one.provider.status] == best_rank]
+
+
+def _decided(
+    model: str, best: list[Pick], providers: Sequence[ProviderView], caller_name: str
+) -> Pick:
+    if not _is_ready(best[0].provider):
+        raise _not_ready(model, [one.provider for one in best])
+    if len(best) > 1:
+        raise _ambiguous(model, best, providers, caller_name)
+    return best[0]
+
+
+def _listed(model: str, qualified: Sequence[Pick], caller_name: str) -> list[Pick]:
+    return _own_first([one for one in qualified if _lists(one)], model, caller_name)
 
 
 def _qualified(model: str, providers: Iterable[ProviderView]) -> list[Pick]:
