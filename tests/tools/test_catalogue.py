@@ -1,5 +1,6 @@
 """Each tool's settings are well-formed and have address, model and key in their places."""
 
+import ast
 import json
 import shlex
 import subprocess
@@ -71,6 +72,21 @@ def test_continue_is_yaml(model: str) -> None:
     assert (found["apiBase"], found["apiKey"]) == ("https://hub.example.org/v1", "up_secret")
     assert found["defaultCompletionOptions"] == {"contextLength": 8192}
     assert found["roles"] == ["chat", "edit", "apply"]
+
+
+ODD = ["\x7f", "\x85", "\x9f", "\u2028", "\u2029", "\ufeff", "\uffff", "\t", "😀", "\\u0041"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_any_character_passes_in_every_language(odd: str) -> None:
+    """An endpoint's owner chooses a model's name; what one language forbids another takes."""
+    facts = Facts(FACTS.hub, f"box/a{odd}b", context=8192)
+    (found,) = yaml.safe_load(TOOLS["continue"].settings(facts))["models"]
+    assert found["model"] == facts.model
+    assert tomllib.loads(TOOLS["codex"].settings(facts))["model"] == facts.model
+    tree = ast.parse(TOOLS["openai-python"].settings(facts))
+    said = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant)]
+    assert facts.model in said
 
 
 def test_claude_code_adds_the_path_itself() -> None:

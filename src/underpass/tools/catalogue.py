@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ NO_MODEL = "PROVIDER/MODEL"
 """Stands where a model's id goes while there is none."""
 PLACEHOLDER = "up_YOUR_KEY"
 """Stands where the key goes: a page or a person puts one there."""
+
+# Left as they are by JSON's writer; TOML forbids some, YAML takes some for the end of a line.
+_NOT_EVERYWHERE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,9 @@ def _output(facts: Facts) -> int:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """A quoted text that JSON, TOML, YAML and Python read alike."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return _NOT_EVERYWHERE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def _json(value: Any) -> str:
