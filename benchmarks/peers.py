@@ -31,7 +31,9 @@ from tests.rig.stub import ROOT, StubProcess
 from tests.rig.tls import TlsFront, make_private_ca
 
 CALLERS = 4
-RATE = 200.0
+RATES = {1: 200.0, 25: 200.0, 100: 200.0, 250: 20.0}
+"""Streams at once and the chunks a second of each: a model's pace, and for the most of them a reader's.
+One user of Underpass has 256 calls at once; more are in `benchmarks.scale`."""
 CHUNK_BYTES = 200
 ASYNCSSH = Path(__file__).parent / "peer_programs" / "asyncssh_ends.py"
 LITELLM_CONFIG = """
@@ -47,20 +49,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--streams", type=int, default=25)
     arguments = parser.parse_args()
-    print(measure(arguments.rounds, arguments.seconds, arguments.streams))
+    print(measure(arguments.rounds, arguments.seconds))
 
 
-def measure(rounds: int = 3, seconds: float = 2.0, streams: int = 25) -> str:
+def measure(rounds: int = 3, seconds: float = 2.0) -> str:
     """The table, in Markdown: a row for each way, medians over the rounds."""
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="underpass-bench-") as name, ExitStack() as ends:
         ways = ends.enter_context(_open_ways(Path(name)))
         for _ in range(rounds):
             for way in ways:
-                found.setdefault(way.name, []).append(_measure(way, seconds, streams))
-    return _as_table(found, streams)
+                found.setdefault(way.name, []).append(_measure(way, seconds))
+    return _as_table(found)
 
 
 # --- the ways ------------------------------------------------------------------------------------
@@ -152,38 +153,44 @@ def _open_underpass(folder: Path, stub: StubProcess, ends: ExitStack) -> list[Wa
 # --- the load ------------------------------------------------------------------------------------
 
 
-def _measure(way: Way, seconds: float, streams: int) -> dict[str, float]:
+def _measure(way: Way, seconds: float) -> dict[str, float]:
+    found = {_at(count): _chunk_us(way, count, rate, seconds) for count, rate in RATES.items()}
     before = _cpu_s(way)
-    results, _ = uvloop.run(run_streams(way, streams, RATE, seconds, CHUNK_BYTES))
-    chunks = sum(len(one.delays_ms) for one in results)
-    streamed = _cpu_s(way)
     calls, took_ms = uvloop.run(run_calls(way, CALLERS, seconds))
-    return {
-        "chunk": 1e6 * (streamed - before) / chunks,
-        "call": 1e6 * (_cpu_s(way) - streamed) / calls,
+    return found | {
+        "call": 1e6 * (_cpu_s(way) - before) / calls,
         "calls": calls / seconds,
         "p50": percentile(took_ms, 0.5),
     }
+
+
+def _chunk_us(way: Way, count: int, rate: float, seconds: float) -> float:
+    before = _cpu_s(way)
+    results, _ = uvloop.run(run_streams(way, count, rate, seconds, CHUNK_BYTES))
+    return 1e6 * (_cpu_s(way) - before) / sum(len(one.delays_ms) for one in results)
+
+
+def _at(count: int) -> str:
+    return f"{count} × {RATES[count]:g}/s"
 
 
 def _cpu_s(way: Way) -> float:
     return sum(carriers.cpu_s() for carriers in way.carriers.values())
 
 
-def _as_table(found: dict[str, list[dict[str, float]]], streams: int) -> str:
+def _as_table(found: dict[str, list[dict[str, float]]]) -> str:
     medians = {
         name: {what: median(one[what] for one in rounds) for what in rounds[0]}
         for name, rounds in found.items()
     }
     ssh = medians["ssh -R"]
-    load = f"{streams} streams × {RATE:g}/s × {CHUNK_BYTES} B; {CALLERS} callers"
-    heads = ["CPU a chunk, µs", "of ssh -R's", "CPU a call, µs", "calls /s", "call p50, ms"]
+    load = f"CPU a chunk of {CHUNK_BYTES} B, µs (of ssh -R's), by streams"
+    heads = [*map(_at, RATES), f"CPU a call, µs ({CALLERS} callers)", "calls /s", "call p50, ms"]
     lines = [f"| {' | '.join([load, *heads])} |", f"|---|{'---:|' * len(heads)}"]
     for name, one in medians.items():
-        lines.append(
-            f"| {name} | {one['chunk']:.1f} | {one['chunk'] / ssh['chunk']:.2f} "
-            f"| {one['call']:,.0f} | {one['calls']:,.0f} | {one['p50']:.2f} |"
-        )
+        chunks = [f"{one[at]:.1f} ({one[at] / ssh[at]:.2f})" for at in map(_at, RATES)]
+        cells = [name, *chunks, f"{one['call']:,.0f}", f"{one['calls']:,.0f}", f"{one['p50']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
