@@ -1,5 +1,7 @@
 """Rounds of load on each way in turn, so that a slow minute of the machine hits all of them; medians."""
 
+import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -9,6 +11,7 @@ import uvloop
 from benchmarks.idle import measure_idle_tunnels
 from benchmarks.load import run_calls, run_download, run_streams, run_upload
 from benchmarks.paths import Carriers, Way, Ways, seconds_to_ready
+from tests.rig.stack import UNDERPASS
 
 BULK_DOWN_BYTES = 200_000_000
 BULK_UP_BYTES = 60_000_000
@@ -101,6 +104,7 @@ class Footprint:
 
     ready_first_s: float
     ready_again_s: Sequence[float]
+    help_s: float
     hub_rss_bytes: int
     hub_rss_after_load_bytes: int
     agent_rss_bytes: int
@@ -113,4 +117,11 @@ def measure_footprint(ways: Ways, ready_first_s: float, hub_rss_bytes: int) -> F
     agent = ways.underpass.carriers["agent"].rss_bytes()
     per_tunnel = measure_idle_tunnels(ways.stack, ways.person)
     again = [seconds_to_ready(ways.stack) for _ in range(3)]
-    return Footprint(ready_first_s, again, hub_rss_bytes, loaded, agent, per_tunnel)
+    help_s = median(_seconds_of_help() for _ in range(7))
+    return Footprint(ready_first_s, again, help_s, hub_rss_bytes, loaded, agent, per_tunnel)
+
+
+def _seconds_of_help() -> float:
+    began = time.monotonic()
+    subprocess.run([*UNDERPASS, "--help"], check=True, capture_output=True)
+    return time.monotonic() - began
