@@ -123,6 +123,28 @@ async def test_a_message_that_is_sent_before_the_models_are_known_goes_when_they
     await page.context.close()
 
 
+async def test_a_message_waits_for_the_chat_that_it_belongs_to(
+    chromium: Browser, chat_place: ChatPlace
+) -> None:
+    """The models may be known first: it goes below what was said, to the chat's own model."""
+    stack, alice = chat_place.stack, chat_place.alice
+    page = await open_page(chromium, stack.url, alice, [])
+    await pick(page, "first")
+    await ask(page, says("One."))
+    await settled(page)
+    chat = page.url.rpartition("/")[2]
+    async with held(page, f"**/api/chats/{chat}"):
+        await page.reload()
+        await expect(page.get_by_role("button", name="Model:")).to_contain_text("running")
+        await ask(page, says("Two."))
+        await expect(page.get_by_text("It is sent as soon as the chat is there.")).to_be_visible()
+    await expect(answers(page)).to_have_count(2)
+    await expect(answers(page).last).to_contain_text("Two.")
+    messages = stack.api(alice).get(f"/api/chats/{chat}").json()["messages"]
+    assert [one["parent_id"] for one in messages] == [None, *(one["id"] for one in messages[:3])]
+    await page.context.close()
+
+
 async def test_a_hub_that_is_killed_goes_on_where_it_was(
     make_stack: MakeStack, chromium: Browser, stub_process: StubProcess
 ) -> None:

@@ -29,6 +29,15 @@ def test_a_position_is_of_ones_own_changes() -> None:
     assert (feed.position("ann"), feed.position("bob")) == (1, 2)
     feed.publish("ann", "chat", "upsert", {})
     assert feed.position("ann") == 3
+    feed.resync(["bob"])
+    with feed.watch("bob"):
+        feed.resync(["bob"])
+    assert feed.position("bob") == 5
+
+
+def test_positions_go_on_after_a_restart() -> None:
+    """A page that read a chat from the hub of before is behind the first snapshot of this one."""
+    assert Feed(first=7).position("ann") == 7
 
 
 async def test_a_waiting_reader_is_woken() -> None:

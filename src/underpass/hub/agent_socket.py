@@ -53,6 +53,7 @@ class AgentSocket(WebSocketsSansIOProtocol):
         # needed was a quarter of what each takes.
         self.scope["headers"] = []
         del self.queue, self.conn, self.request, self.response
+        self.handshake_complete = True  # also where the agent went before the answer was written
         if self.disconnected:
             carrier.lost(1006, "")
         return carrier

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -302,7 +303,7 @@ class _Bounded:
 
 
 def _build_services(config: HubConfig, opened: Store, url: str, clock: Clock) -> Services:
-    registry, feed = Registry(), Feed()
+    registry, feed = Registry(), Feed(first=time.time_ns() // 1000)
     sessions = _build_sessions(config, opened, url, clock, registry=registry, feed=feed)
 
     door = Door(

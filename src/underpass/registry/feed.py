@@ -31,11 +31,13 @@ class FeedEvent:
 class Feed:
     """Publishes to all watchers of one owner, and to nobody else."""
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, *, first: int = 0) -> None:
+        """`first`: where the counting begins; a hub that restarts goes on beyond where it was."""
+        self._first = first
         self._max_waiting = max_waiting
         self._watchers: dict[str, set[Watcher]] = {}
         self._last: dict[str, int] = {}
-        self._seq = 0
+        self._seq = first
 
     def __repr__(self) -> str:
         return f"Feed(seq={self._seq}, watchers={sum(map(len, self._watchers.values()))})"
@@ -55,14 +57,15 @@ class Feed:
             watcher.put(event)
 
     def position(self, owner_id: str) -> int:
-        """The `seq` of the last change of the owner's that was published; 0 before the first."""
-        return self._last.get(owner_id, 0)
+        """The `seq` of the last change of the owner's that was published."""
+        return self._last.get(owner_id, self._first)
 
     def resync(self, user_ids: Iterable[str] | None = None) -> None:
         """Tells the open pages of these users (None: of all) to take a new snapshot."""
         self._seq += 1
         chosen = self._watchers if user_ids is None else self._watchers.keys() & set(user_ids)
         for user_id in chosen:
+            self._last[user_id] = self._seq
             for watcher in self._watchers[user_id]:
                 watcher.put(FeedEvent(self._seq, "", "resync"))
 

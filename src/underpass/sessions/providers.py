@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -126,15 +127,16 @@ class Providers:
         }
         try:
             await stored.update_all(changed)
-            for tunnel, live in tunnels:
-                if tunnel.openai is not (tunnel.id in records):
-                    await self.refresh(tunnel, live)
         except StorageError as error:
             log.warning("providers are as they were: %s", error.message)
             changed = {}
         for tunnel, live, record in known:
             if tunnel.openai:
                 await self.put(replace(record, **changed.get(record.id, {})), tunnel, live)
+        for tunnel, live in tunnels:
+            if tunnel.openai is not (tunnel.id in records):
+                with suppress(StorageError):  # made, or taken away, at the next change
+                    await self.refresh(tunnel, live)
 
     async def drop(self, record: ProviderRecord) -> None:
         """Takes a provider away everywhere."""

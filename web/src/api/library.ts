@@ -22,7 +22,8 @@ export const library = {
   list: (options: ListOptions, signal?: AbortSignal) =>
     call<Page<ChatSummary>>('GET', `${at('chats')}?${query(options)}`, { signal }),
   folders: () => call<Page<Folder>>('GET', at('chats', 'folders')),
-  change: (id: string, change: ChatChange) => call<ChatSummary>('PATCH', at('chats', id), { body: change }),
+  /** Outlives the page: a change that was shown is made. */
+  change: (id: string, change: ChatChange) => call<ChatSummary>('PATCH', at('chats', id), { body: change, keepalive: true }),
   remove: (id: string, keepalive = false) => call<null>('DELETE', at('chats', id), { keepalive }),
   restore: (id: string) => call<ChatSummary>('POST', at('chats', id, 'restore')),
 };

@@ -134,7 +134,9 @@ export function Composer({ conversation, onSent }: ComposerProps) {
   const model = route.value?.modelId ?? null;
   const isTemporary = conversation.isTemporary.value ?? isTemporaryHere.value;
   const hasWords = composing.text.value.trim() !== '';
-  const canSend = hasWords && model !== null && live === null && !uploads.isBusy;
+  const isRead = conversation.loading.value === 'ready';
+  const isComing = isRead ? isRouteComing.value : conversation.loading.value !== 'failed' && conversation.loading.value !== 'missing';
+  const canSend = hasWords && model !== null && live === null && isRead && !uploads.isBusy;
   const stop = (): void => {
     if (live !== null && !live.isStopping.value) void conversation.stop(live);
     form.current?.querySelector('textarea')?.focus();
@@ -143,7 +145,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
   const send = (event: Event): void => {
     event.preventDefault();
     if (!canSend) {
-      composing.isAsked.value = hasWords && isRouteComing.value;
+      composing.isAsked.value = hasWords && isComing && !uploads.isBusy;
       return;
     }
     const content = composing.text.value.trim();
@@ -155,6 +157,8 @@ export function Composer({ conversation, onSent }: ComposerProps) {
   useLayoutEffect(() => {
     if (composing.isAsked.value && canSend) form.current?.requestSubmit();
   }, [composing, canSend]);
+  // Whoever goes elsewhere does not wait for it any more.
+  useLayoutEffect(() => () => void (composing.isAsked.value = false), [composing]);
   return (
     <form class="composer" ref={form} aria-label="Write a message" onSubmit={send}>
       <RouteNotice waitsFor={live?.message.value.waiting?.provider_id ?? null} />
@@ -164,7 +168,7 @@ export function Composer({ conversation, onSent }: ComposerProps) {
         <TextArea composing={composing} isTemporary={isTemporary} send={send} />
         <Tools composing={composing} conversation={conversation} />
         {uploads.items.value.length > 0 && !hasWords && <p class="composer-hint">Write what to do with it.</p>}
-        {composing.isAsked.value && <p class="composer-hint" role="status">It is sent as soon as there is a model.</p>}
+        {composing.isAsked.value && <p class="composer-hint" role="status">It is sent as soon as {isRead ? 'there is a model' : 'the chat is there'}.</p>}
         {live === null ? <SendButton canSend={canSend} /> : <StopButton live={live} onStop={stop} />}
       </div>
     </form>

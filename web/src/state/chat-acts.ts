@@ -49,7 +49,16 @@ async function carryOut(id: string, fields: ChatChange): Promise<void> {
     if ('code' in answer) noteTrouble(id, answer);
     else putChat(answer);
   });
-  if (!('code' in answer) && ('folder' in fields || 'is_archived' in fields)) await readFolders();
+  if (!('code' in answer) && ('folder' in fields || 'is_archived' in fields)) void readFolders();
+}
+
+/** Leaving the page is not taking back: changes that waited for their turn go together. */
+export function startChatActs(): void {
+  window.addEventListener('pagehide', () => {
+    for (const [id, all] of changing.peek()) {
+      if (all.length > 1) void library.change(id, Object.assign({}, ...all) as ChatChange).catch(() => undefined);
+    }
+  });
 }
 
 export async function renameChat(chat: ChatSummary, title: string): Promise<void> {

@@ -7,9 +7,12 @@ import { PASTE_AS_FILE, Uploads } from './uploads';
 /** What is being written in one conversation. It stays while one looks at another. */
 export class Composing {
   readonly text = signal('');
-  /** The key that sends was pressed before it was known to which model; it counts once one is, if the words are the same. */
+  /** The key that sends was pressed before it was known to which model; it counts once one is, if nothing is changed before. */
   readonly isAsked = signal(false);
-  readonly uploads = new Uploads(() => this.#keep());
+  readonly uploads = new Uploads(() => {
+    this.isAsked.value = false;
+    this.#keep();
+  });
   readonly #conversation: Conversation;
 
   constructor(conversation: Conversation) {

@@ -210,6 +210,62 @@ describe('Conversation', () => {
     expect(conversation.siblings(conversation.path.value[0]!)).toHaveLength(1);
   });
 
+  it('knows what could not be sent, so it seemed, when the feed tells of it', async () => {
+    hub.on('POST /api/chats/cht_1/messages', () => json({ detail: 'No.', code: 'bad_gateway', status: 502 }, 502));
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    await conversation.send('hello', 'box/llama');
+    expect(readDraft('cht_1').text).toBe('hello');
+    conversation.hear({ chat_id: 'cht_1', message: asked('hello') });
+    conversation.hear({ chat_id: 'cht_1', message: reply({ status: 'complete', content: 'Hi' }) });
+    expect(texts(conversation)).toEqual(['hello', 'Hi']);
+    expect(conversation.siblings(conversation.path.value[0]!)).toHaveLength(1);
+    expect(readDraft('cht_1').text).toBe('');
+  });
+
+  it('keeps the words of a message that is on its way, for a page that is left', async () => {
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('POST /api/chats/cht_1/messages', () => new Promise((resolve) => (answer = resolve)));
+    const conversation = new Conversation('cht_1');
+    const sending = conversation.send('hello', 'box/llama');
+    expect(readDraft('cht_1').text).toBe('hello');
+    answer(json({ message: asked('hello'), reply: reply({ status: 'complete' }), run: { id: 'run_1', status: 'complete' } }, 202));
+    await sending;
+    expect(readDraft('cht_1').text).toBe('');
+  });
+
+  it('goes by the newest reading, whichever comes last, and does not wait for an older one', async () => {
+    const answers: ((response: Response) => void)[] = [];
+    hub.on('GET /api/chats/cht_1', () => new Promise((resolve) => answers.push(resolve)));
+    const conversation = new Conversation('cht_1');
+    const old = conversation.load();
+    const newest = conversation.load();
+    answers[1]!(json({ ...chat, messages: [asked('hello')] }));
+    await newest;
+    conversation.hear({ chat_id: 'cht_1', message: reply({ status: 'complete', content: 'heard' }) });
+    expect(texts(conversation)).toEqual(['hello', 'heard']);
+    answers[0]!(json({ detail: 'No.', code: 'busy', status: 503 }, 503));
+    await old;
+    expect(texts(conversation)).toEqual(['hello', 'heard']);
+    expect(conversation.trouble.value).toBeNull();
+  });
+
+  it('does not take back settings that were changed while it was read', async () => {
+    hub.on('GET /api/chats/cht_1', () => json(chat));
+    hub.on('PATCH /api/chats/cht_1', () => json(chat));
+    const conversation = new Conversation('cht_1');
+    await conversation.load();
+    let answer: (response: Response) => void = () => undefined;
+    hub.on('GET /api/chats/cht_1', () => new Promise((resolve) => (answer = resolve)));
+    const loading = conversation.load();
+    await conversation.setSettings({ system_prompt: 'Be short.' });
+    hub.on('GET /api/chats/cht_1', () => json({ ...chat, settings: { system_prompt: 'Be short.' } }));
+    answer(json(chat));
+    await loading;
+    expect(conversation.settings.value).toEqual({ system_prompt: 'Be short.' });
+  });
+
   it('is read again where a change may lie between its reading and the beginning of the feed', async () => {
     hub.on('GET /api/chats/cht_1', () => json(chat));
     const conversation = new Conversation('cht_1');

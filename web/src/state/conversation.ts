@@ -36,10 +36,13 @@ export class Conversation {
   readonly live: ReadonlySignal<Cell | null>;
   readonly #messages = new Messages();
   readonly #watches = new Watches(() => void this.load());
-  #reading = 0;
-  #sending = 0;
-  /** Counts what was asked for here: an answer of the hub from before the last of it is too old to show. */
+  /** Counts the readings: only the newest counts. */
+  #readings = 0;
+  #isReading = false;
+  /** Counts what was asked of the hub here: a reading from before the last of it is too old to show. */
   #asks = 0;
+  /** What it has not answered. */
+  #asking = 0;
   /** It is to be read again when nothing is under way. */
   #isOld = false;
   /** How far the hub's feed was when the chat was read. */
@@ -55,31 +58,27 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#watches.count > 0 || this.#sending > 0;
+    return this.#watches.count > 0 || this.#asking > 0;
   }
 
   async load(): Promise<void> {
     const id = this.chatId.peek();
     if (id === null) return;
-    if (this.#sending > 0) {
+    if (this.#asking > 0) {
       this.#isOld = true;
       return;
     }
     if (this.loading.peek() !== 'ready') this.loading.value = 'loading';
     const asks = this.#asks;
-    this.#reading += 1;
-    try {
-      const chat = await api.chat(id);
-      if (asks === this.#asks) this.#take(chat);
-      else this.#isOld = true;
-    } catch (error) {
-      this.trouble.value = toTrouble(error);
-      if (isNotFound(error)) dropChat(id);
-      if (this.loading.peek() !== 'ready' || isNotFound(error)) this.loading.value = isNotFound(error) ? 'missing' : 'failed';
-    } finally {
-      this.#reading -= 1;
-      this.#catchUp();
-    }
+    const reading = (this.#readings += 1);
+    this.#isReading = true;
+    const found = await api.chat(id).catch((error: unknown) => ({ error }));
+    if (reading !== this.#readings) return;
+    if ('error' in found) this.#failed(id, found.error);
+    else if (asks === this.#asks) this.#take(found);
+    else this.#isOld = true;
+    this.#isReading = false;
+    this.#catchUp();
   }
 
   /** Reads it again if it was read before `position`: what changed in between, a feed that began there does not tell. */
@@ -134,14 +133,14 @@ export class Conversation {
   async goOn(answer: Cell, model: string): Promise<void> {
     const id = this.chatId.peek();
     if (id === null) return;
-    this.#asks += 1;
     const before = answer.message.peek();
     answer.message.value = { ...before, status: 'waiting', error: null, run_id: null };
-    await this.#attempt(async () => {
+    const goOn = async (): Promise<void> => {
       const { reply, run } = await api.goOn(id, answer.id, model);
       takeMessage(answer, { ...reply, run_id: reply.run_id ?? run.id });
       this.#watches.begin(answer);
-    }, () => (answer.message.value = before));
+    };
+    await this.#askHub(() => this.#attempt(goOn, () => (answer.message.value = before)));
   }
 
   /** Deletes a message with all below it, unless it is taken back in time. */
@@ -194,12 +193,14 @@ export class Conversation {
     const before = this.settings.peek();
     this.settings.value = settings;
     const id = this.chatId.peek();
-    if (id !== null) await this.#attempt(() => api.changeChat(id, { settings }), () => (this.settings.value = before));
+    if (id === null) return;
+    const undo = (): void => void (this.settings.value = before);
+    await this.#askHub(() => this.#attempt(() => api.changeChat(id, { settings }), undo));
   }
 
   /** What another page did to this chat. */
   hear(news: MessageNews): void {
-    if (this.loading.peek() !== 'ready' || this.#sending > 0 || this.#reading > 0) {
+    if (this.loading.peek() !== 'ready' || this.#asking > 0 || this.#isReading) {
       this.#unheard.push(news);
       return;
     }
@@ -211,7 +212,7 @@ export class Conversation {
     if (known === undefined) {
       const cell = makeCell(news.message);
       const isNext = cell.parent_id === (this.path.peek().at(-1)?.id ?? null);
-      this.#messages.add([cell]);
+      this.#forgetDrafts(this.#messages.arrive(cell));
       if (isNext) this.#messages.setLeaf(cell.id);
       this.#watches.begin(cell);
     } else if (!this.#watches.has(known)) {
@@ -227,7 +228,7 @@ export class Conversation {
   #take(chat: ReadChat): void {
     this.#readAt = chat.feed_position;
     batch(() => {
-      this.#messages.take(chat.messages, (cell) => this.#watches.has(cell));
+      this.#forgetDrafts(this.#messages.take(chat.messages, (cell) => this.#watches.has(cell)));
       if (this.#messages.leafId === null && chat.head_id !== null) this.#messages.show(chat.head_id);
       this.title.value = chat.title;
       this.model.value ??= chat.model;
@@ -237,6 +238,18 @@ export class Conversation {
       this.loading.value = 'ready';
     });
     for (const cell of this.#messages.all()) if (isLive(cell.message.peek().status)) this.#watches.begin(cell);
+  }
+
+  #failed(id: string, error: unknown): void {
+    const isGone = isNotFound(error);
+    this.trouble.value = toTrouble(error);
+    if (isGone) dropChat(id);
+    if (this.loading.peek() !== 'ready' || isGone) this.loading.value = isGone ? 'missing' : 'failed';
+  }
+
+  /** What could not be sent, so it seemed, and is at the hub all the same. */
+  #forgetDrafts(arrived: readonly Cell[]): void {
+    for (const cell of arrived) if (cell.role === 'user') dropSentDraft(this.chatId.peek(), cell.text.peek());
   }
 
   #forget(ids: readonly string[]): void {
@@ -276,24 +289,37 @@ export class Conversation {
       this.model.value = model;
       this.trouble.value = null;
     });
-    this.#asks += 1;
-    this.#sending += 1;
-    try {
-      const chatId = this.chatId.peek() ?? (await this.#create(model));
-      this.#sent(await api.send(chatId, body), question, answer);
-      dropSentDraft(chatId, body.content);
-    } catch (error) {
-      fail(answer, toTrouble(error));
+    const keep = (): void =>
       keepUnsent(this.chatId.peek(), body.content, question.message.peek().attachments, this.isTemporary.peek() ?? false);
+    // A page that is left before the hub has it would lose it; a chat that is not there yet has no place of its own.
+    if (this.chatId.peek() !== null) keep();
+    await this.#askHub(async () => {
+      try {
+        const chatId = this.chatId.peek() ?? (await this.#create(model));
+        this.#sent(await api.send(chatId, body), question, answer);
+        dropSentDraft(chatId, body.content);
+      } catch (error) {
+        fail(answer, toTrouble(error));
+        keep();
+      }
+    });
+  }
+
+  /** While the hub is asked for something, news waits, and so does a new reading. */
+  async #askHub(ask: () => Promise<void>): Promise<void> {
+    this.#asks += 1;
+    this.#asking += 1;
+    try {
+      await ask();
     } finally {
-      this.#sending -= 1;
+      this.#asking -= 1;
       this.#catchUp();
     }
   }
 
   /** Hears what came meanwhile, after a new reading where one is due. */
   #catchUp(): void {
-    if (this.#sending > 0 || this.#reading > 0) return;
+    if (this.#asking > 0 || this.#isReading) return;
     if (this.#isOld) {
       this.#isOld = false;
       void this.load();

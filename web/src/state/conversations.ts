@@ -55,9 +55,7 @@ function show(pathname: string): void {
   const next = conversationFor(chatId);
   current.value = next;
   chosen.value = next.model.peek();
-  void next.load().then(() => {
-    if (current.peek() === next && chosen.peek() === null) chosen.value = next.model.peek();
-  });
+  void next.load();
 }
 
 /** `?at=ID` asks for one message of the chat; the address forgets it once it is shown. */
@@ -73,6 +71,11 @@ function showWanted(url: URL): void {
 export function startConversations(): void {
   effect(() => show(path.value));
   effect(() => showWanted(place.value));
+  // In the very turn in which a chat is read: until then a message of it would go to another model.
+  effect(() => {
+    const model = current.value.model.value;
+    if (model !== null && chosen.peek() === null) chosen.value = model;
+  });
   hearMessageNews((news) => open.get(news.chat_id)?.hear(news));
   // After a new connection or a new sign-in, what the feed did not carry is read again.
   let seen = 0;

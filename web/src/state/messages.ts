@@ -4,6 +4,20 @@ import { isDraft, isLive, makeCell, takeMessage, type Cell } from './cells';
 import { hidden } from './store';
 import { Tree } from './tree';
 
+/**
+ * The drafts that reached the hub after all: among its `fresh` messages is one that says the same in the same
+ * place, so only the answer that said so was lost. What hangs on such a draft goes with it.
+ */
+function arrivedOf(drafts: readonly Cell[], fresh: readonly Cell[]): readonly Cell[] {
+  const arrived: Cell[] = [];
+  for (const draft of drafts) {
+    const isIt = (one: Cell): boolean =>
+      one.parent_id === draft.parent_id && one.role === draft.role && (one.role === 'assistant' || one.text.peek() === draft.text.peek());
+    if (arrived.some(({ id }) => id === draft.parent_id) || fresh.some(isIt)) arrived.push(draft);
+  }
+  return arrived;
+}
+
 /** The messages of one chat and the branch of them that is in view. */
 export class Messages {
   readonly path: ReadonlySignal<readonly Cell[]>;
@@ -52,9 +66,13 @@ export class Messages {
     return this.#leaf.peek();
   }
 
-  /** The hub's list: known cells stay who they are, so that what is on the page is not drawn anew. */
-  take(list: readonly Message[], isWatched: (cell: Cell) => boolean): void {
+  /**
+   * The hub's list: known cells stay who they are, so that what is on the page is not drawn anew, and so does what
+   * never reached the hub. Answers the drafts that did, which are gone.
+   */
+  take(list: readonly Message[], isWatched: (cell: Cell) => boolean): readonly Cell[] {
     const known = this.#whole.peek();
+    let arrived: readonly Cell[] = [];
     batch(() => {
       const told = list.map((message) => {
         const cell = known.get(message.id);
@@ -62,11 +80,24 @@ export class Messages {
         if (!isWatched(cell)) takeMessage(cell, message);
         return cell;
       });
-      this.#cells.value = [...told, ...this.#unsent(told.filter(({ id }) => known.get(id) === undefined))];
+      const drafts = this.#cells.peek().filter(isDraft);
+      arrived = arrivedOf(drafts, told.filter(({ id }) => known.get(id) === undefined));
+      this.#cells.value = [...told, ...drafts.filter((draft) => !arrived.includes(draft))];
       const leaf = this.#leaf.peek();
       // What came below the end of the branch in view goes on with it.
       this.#leaf.value = this.get(leaf) === undefined ? null : this.#whole.peek().leafBelow(leaf);
     });
+    return arrived;
+  }
+
+  /** Adds a cell that the hub tells of. Answers the drafts that it turned out to be, which are gone. */
+  arrive(cell: Cell): readonly Cell[] {
+    const arrived = arrivedOf(this.#cells.peek().filter(isDraft), [cell]);
+    batch(() => {
+      this.add([cell], arrived.map(({ id }) => id));
+      if (arrived.some(({ id }) => id === this.#leaf.peek())) this.#leaf.value = this.#whole.peek().leafBelow(cell.id);
+    });
+    return arrived;
   }
 
   /** Adds cells, or puts them in the place of those named in `instead`. */
@@ -87,21 +118,6 @@ export class Messages {
     batch(() => {
       this.#cells.value = this.#cells.peek().filter(({ id }) => !gone.has(id));
       if (end) this.#leaf.value = this.#whole.peek().leafBelow(parent);
-    });
-  }
-
-  /**
-   * What was written here and never reached the hub. It did, when among its `fresh` messages is one that says
-   * the same in the same place: then only the answer that said so was lost.
-   */
-  #unsent(fresh: readonly Cell[]): readonly Cell[] {
-    const arrived = new Set<string>();
-    return this.#cells.peek().filter(isDraft).filter((draft) => {
-      const isThere = (one: Cell): boolean =>
-        one.parent_id === draft.parent_id && one.role === draft.role && (one.role === 'assistant' || one.text.peek() === draft.text.peek());
-      if (!arrived.has(draft.parent_id ?? '') && !fresh.some(isThere)) return true;
-      arrived.add(draft.id);
-      return false;
     });
   }
 

@@ -191,6 +191,7 @@ export async function leave(): Promise<void> {
   batch(() => {
     world.value = emptyWorld;
     account.value = null;
+    feedBegan.value = null;
     standing.value = 'out';
   });
 }
