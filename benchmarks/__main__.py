@@ -32,11 +32,15 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument(
+        "--with-open-webui", action="store_true", help="among the peers: several GB"
+    )
     parser.add_argument("--write", action="store_true", help="renew docs/performance.md")
     arguments = parser.parse_args()
     plan = Plan(rounds=arguments.rounds, seconds=arguments.seconds)
     if arguments.only == "peers":  # only when it is asked for: it installs 300 MB at the first time
-        _tell("Peers", PEERS, peers.measure(plan.rounds), is_kept=arguments.write)
+        table = peers.measure(plan.rounds, with_open_webui=arguments.with_open_webui)
+        _tell("Peers", PEERS, table, is_kept=arguments.write)
         return
     if arguments.only in (None, "tunnel"):
         table = as_markdown(_measure(plan))

@@ -128,7 +128,7 @@ async def run_streams(
     milliseconds, are the second half of the answer.
     """
     stub = {"chunks": int(rate * seconds), "rate": rate, "chunk_bytes": chunk_bytes, "stamp": True}
-    request = _request(way, "/v1/chat/completions", {"stream": True, "stub": stub})
+    request = _request(way, way.chat_path, {"stream": True, "stub": stub})
     results = [StreamResult() for _ in range(count)]
     clients = []
     for result in results:
@@ -154,7 +154,7 @@ async def _open_stream(way: Way, request: bytes, result: StreamResult) -> _Strea
 
 async def _probe_first_bytes(way: Way, until: float) -> list[float]:
     stub = {"chunks": 2, "chunk_bytes": 200, "stamp": True}
-    request = _request(way, "/v1/chat/completions", {"stream": True, "stub": stub})
+    request = _request(way, way.chat_path, {"stream": True, "stub": stub})
     found = []
     while time.monotonic() < until:
         result = StreamResult()
@@ -167,7 +167,7 @@ async def _probe_first_bytes(way: Way, until: float) -> list[float]:
 
 async def run_calls(way: Way, connections: int, seconds: float) -> tuple[int, list[float]]:
     """Small calls one after another on each kept connection: how many, and each one's time in ms."""
-    request = _request(way, "/v1/chat/completions", {"stub": {"chunks": 1}})
+    request = _request(way, way.chat_path, {"stub": {"chunks": 1}})
     until = time.monotonic() + seconds
     took_ms: list[float] = []
 
@@ -219,7 +219,7 @@ async def run_download(way: Way, size: int) -> float:
 
 async def run_upload(way: Way, size: int) -> float:
     """MB/s of one request of `size` bytes."""
-    request = _request(way, "/v1/chat/completions", {"pad": "x" * size})
+    request = _request(way, way.chat_path, {"pad": "x" * size})
     reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
     began = time.monotonic()
     writer.write(request)

@@ -40,6 +40,7 @@ class Way:
     model: str
     key: str = ""
     carriers: dict[str, Carriers] = field(default_factory=dict)
+    chat_path: str = "/v1/chat/completions"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 ssh         OpenSSH's `ssh -R`: bytes only, no sign-in, no routes, nothing resumed
 asyncssh    the same by a well-kept library in Python: what Python costs by itself
 litellm     LiteLLM's proxy over `ssh -R`: the gateway that people put in front of a tunnel
+open-webui  Open WebUI's pass-through over `ssh -R`, with `--with-open-webui`: it installs several GB
 underpass   hub and agent; and again with TLS up to the agent, ended by nginx as sites do it
 
 CPU is that of all processes on the way, per chunk of a stream and per small call.
@@ -11,13 +12,17 @@ CPU is that of all processes on the way, per chunk of a stream and per small cal
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
+from urllib.request import Request, urlopen
 
 import uvloop
 
@@ -49,15 +54,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--with-open-webui", action="store_true")
     arguments = parser.parse_args()
-    print(measure(arguments.rounds, arguments.seconds))
+    print(measure(arguments.rounds, arguments.seconds, with_open_webui=arguments.with_open_webui))
 
 
-def measure(rounds: int = 3, seconds: float = 2.0) -> str:
+def measure(rounds: int = 3, seconds: float = 2.0, *, with_open_webui: bool = False) -> str:
     """The table, in Markdown: a row for each way, medians over the rounds."""
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="underpass-bench-") as name, ExitStack() as ends:
-        ways = ends.enter_context(_open_ways(Path(name)))
+        ways = ends.enter_context(_open_ways(Path(name), with_open_webui=with_open_webui))
         for _ in range(rounds):
             for way in ways:
                 found.setdefault(way.name, []).append(_measure(way, seconds))
@@ -68,8 +74,8 @@ def measure(rounds: int = 3, seconds: float = 2.0) -> str:
 
 
 @contextmanager
-def _open_ways(folder: Path) -> Iterator[list[Way]]:
-    python = _peers_python()
+def _open_ways(folder: Path, *, with_open_webui: bool) -> Iterator[list[Way]]:
+    python = _installed("peers.sh")
     with ExitStack() as ends:
         stub = StubProcess(folder / "stub.log")
         ends.callback(stub.stop)
@@ -78,13 +84,14 @@ def _open_ways(folder: Path) -> Iterator[list[Way]]:
             ssh,
             _open_asyncssh(folder, stub, python, ends),
             _open_litellm(folder, ssh, python, ends),
+            *([_open_open_webui(folder, ssh, ends)] if with_open_webui else []),
             *_open_underpass(folder, stub, ends),
         ]
 
 
-def _peers_python() -> str:
-    """The Python that the peers are installed for; installs them at the first time."""
-    script = [str(ROOT / "scripts" / "peers.sh")]
+def _installed(script_name: str) -> str:
+    """Where the script says that it has installed something; it does so at the first time."""
+    script = [str(ROOT / "scripts" / script_name)]
     return subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
@@ -128,6 +135,38 @@ def _open_litellm(folder: Path, ssh: Way, python: str, ends: ExitStack) -> Way:
     proxy.wait_until_listening(port, LITELLM_READY_S)
     carriers = {"litellm": Carriers(proxy.pid), **ssh.carriers}
     return Way("LiteLLM over ssh -R", port, "stub", key, carriers)
+
+
+def _open_open_webui(folder: Path, ssh: Way, ends: ExitStack) -> Way:
+    """Its own account, its admin's; nothing of it calls outside."""
+    port = free_port()
+    program = Path(_installed("open_webui.sh")) / "open-webui"
+    environment = {
+        "DATA_DIR": str(folder / "open-webui"),
+        "OPENAI_API_BASE_URL": f"http://127.0.0.1:{ssh.port}/v1",
+        "OPENAI_API_KEY": "none",
+        "WEBUI_SECRET_KEY": secrets.token_hex(16),
+        "ENABLE_OLLAMA_API": "False",
+        "OFFLINE_MODE": "True",
+        "RAG_EMBEDDING_ENGINE": "openai",  # else a model is loaded to embed documents
+        "GLOBAL_LOG_LEVEL": "ERROR",
+    }
+    words = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    server = Process(words, folder / "open-webui.log", environment)
+    ends.enter_context(server)
+    server.wait_until_listening(port, LITELLM_READY_S)
+    account = {"name": "bench", "email": "bench@example.org", "password": secrets.token_hex(16)}
+    key = _post(f"http://127.0.0.1:{port}/api/v1/auths/signup", account)["token"]
+    carriers = {"open-webui": Carriers(server.pid), **ssh.carriers}
+    way = Way("Open WebUI over ssh -R", port, "stub", key, carriers)
+    return replace(way, chat_path="/openai/chat/completions")
+
+
+def _post(url: str, body: dict[str, str]) -> dict[str, Any]:
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=60) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def _open_underpass(folder: Path, stub: StubProcess, ends: ExitStack) -> list[Way]:

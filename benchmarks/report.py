@@ -170,9 +170,10 @@ compared."""
 
 
 PEERS = """What people would take instead, beside Underpass in one run; `make bench ARGS="--only peers"`
-installs it once, about 300 MB. `ssh -R` and asyncssh carry bytes; LiteLLM's proxy is put in front of such
-a tunnel to have keys and models. CPU is that of all processes on the way: of LiteLLM, sshd and ssh; of
-hub and agent; with TLS, of nginx too, which ends it in front of the hub."""
+installs it once, about 300 MB, and `--with-open-webui` several GB more. `ssh -R` and asyncssh carry bytes;
+LiteLLM's proxy and Open WebUI's pass-through are put in front of such a tunnel to have keys and models. CPU
+is that of all processes on the way: of the proxy, sshd and ssh; of hub and agent; with TLS, of nginx too,
+which ends it in front of the hub."""
 
 
 def tunnel_section(plan: Plan) -> str:
