@@ -25,6 +25,7 @@ from tests.rig.waiting import eventually_async
 
 AT_ONCE = 16
 WAIT_S = 0.3
+OURS = b"The hub made a mistake"
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n")
 
 
@@ -65,7 +66,8 @@ async def fuzz_answers(folder: Path, seed: str, seconds: float) -> tuple[Counter
             while time.monotonic() < deadline:
                 status, text = await _send(stack.port, rng.choice([asking, streaming]))
                 seen[status] += 1
-                if status == "500":
+                # A damaged "200" may say 500 itself, and that is passed on; ours has its own words.
+                if status == "500" and OURS in text:
                     wrong.append(f"500: {text[:300]!r}")
 
         await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
