@@ -77,7 +77,7 @@ def measure() -> Iterator[Line]:
             without, with_all = (median(column) for column in zip(*found, strict=True))
             yield Line(f"nothing stored: {title}", without, unit)
             yield Line(f"{what}: {title}", with_all, unit)
-            yield Line("the second by the first", with_all / without, "", 1.2)
+            yield Line(f"{title}: the second by the first", with_all / without, "", 1.2)
 
 
 def _open(folder: Path, stub: StubProcess, ends: ExitStack) -> _Place:

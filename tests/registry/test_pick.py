@@ -142,12 +142,17 @@ def test_a_server_that_lists_nothing_takes_any_name() -> None:
         choose("gpu/", view)
 
 
+NAMES = st.sampled_from(["a", "b", "a.b"])
+OWNERS = st.sampled_from([ANN, BOB])
+MODELS = st.lists(st.sampled_from(["m", "a/m", "b:a/m", "ann:a/m", "a"]), unique=True)
+
+
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["a", "b", "a.b"]),
-            st.sampled_from([ANN, BOB]),
-            st.lists(st.sampled_from(["m", "a/m", "b:a/m", "ann:a/m", "a"]), unique=True),
+            NAMES,
+            OWNERS,
+            MODELS,
         ),
         max_size=5,
         unique_by=lambda one: (one[0], one[1].user_name),
@@ -168,9 +173,9 @@ def test_every_listed_id_means_itself(parts: list[tuple[str, Principal, list[str
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["a", "b", "a.b"]),
-            st.sampled_from([ANN, BOB]),
-            st.lists(st.sampled_from(["m", "a/m", "b:a/m", "ann:a/m", "a"]), unique=True),
+            NAMES,
+            OWNERS,
+            MODELS,
             st.sampled_from(list(ProviderStatus)),
         ),
         max_size=5,
