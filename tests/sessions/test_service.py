@@ -4,11 +4,19 @@ import pytest
 
 from tests.sessions.conftest import World, an_id
 from underpass.clusters.base import JobPhase
-from underpass.core.errors import Conflict, InvalidRequest, NotAllowed, NotAuthenticated, NotFound
+from underpass.core.errors import (
+    Conflict,
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    StorageError,
+)
 from underpass.core.states import EndReason, ProviderStatus, SessionStatus, TunnelStatus
 from underpass.sessions.service import Sessions, SessionSettings
-from underpass.store import ProviderRecord, ProviderType, SessionRecord, TunnelRecord
+from underpass.store import ProviderRecord, ProviderType, SessionRecord, Store, TunnelRecord
 from underpass.store.database import Database
+from underpass.store.repository import Repository
 
 
 async def test_from_start_to_running(world: World) -> None:
@@ -296,12 +304,9 @@ async def test_environment_values_are_never_shown(world: World) -> None:
     assert "hf_secret" not in str(shown)
 
 
-async def test_a_hub_that_starts_takes_up_many_tunnels_with_few_writes(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody is answered before: it must not take as many transactions as there are tunnels."""
-    store = world.store
-    for number in range(40):
+async def _store_tunnels(store: Store, count: int) -> None:
+    """Sessions with a tunnel and its provider each, all as they were when the last hub ended."""
+    for number in range(count):
         status = SessionStatus.RUNNING if number % 2 else SessionStatus.STOPPED
         session = await store.sessions.add(
             SessionRecord(
@@ -336,6 +341,14 @@ async def test_a_hub_that_starts_takes_up_many_tunnels_with_few_writes(
                 status=ProviderStatus.RUNNING,
             )
         )
+
+
+async def test_a_hub_that_starts_takes_up_many_tunnels_with_few_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is answered before: it must not take as many transactions as there are tunnels."""
+    store = world.store
+    await _store_tunnels(store, 40)
     writes = []
     write = Database.write
 
@@ -355,5 +368,24 @@ async def test_a_hub_that_starts_takes_up_many_tunnels_with_few_writes(
             expected = TunnelStatus.RECONNECTING if is_coming else TunnelStatus.STOPPED
             assert tunnels[f"s{number}"] is expected
             assert shown[f"s{number}"] == ("unreachable" if is_coming else "stopped")
+    finally:
+        await again.sessions.close()
+
+
+async def test_a_hub_that_starts_on_a_full_disk_shows_what_was_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot say what became of them, and serves what was known rather than nothing."""
+    await _store_tunnels(world.store, 2)
+
+    async def full(repository: object, changes: object) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(Repository, "update_all", full)
+    again = World(world.store, world.cluster, world.clock)
+    await again.sessions.load()
+    try:
+        shown = {one["name"]: one["status"] for one in await again.sessions.providers(again.alice)}
+        assert shown == {"s0": "running", "s1": "running"}
     finally:
         await again.sessions.close()
